@@ -1,0 +1,55 @@
+import type { Machine } from '../src/program/machine.js';
+import type { Changes } from './x86/changes.js';
+
+/** Everything that can be asked of a model's state; both models answer alike or one of them is wrong. */
+export interface ModelState {
+  readonly machine: Machine;
+  /** Frames 0 .. frameLimit-1 exist; everything beyond is no memory. */
+  readonly frameLimit: number;
+  /** Type, flags and owner of a frame in one word, laid out in `x86/page-type.ts`. */
+  info(mfn: number): number;
+  typeCount(mfn: number): number;
+  /** General references, the allocation's included. */
+  generalCount(mfn: number): number;
+  /** Xen's linear_pt_count: >0 linear entries in this table to others, <0 linear entries elsewhere to this one. */
+  linearCount(mfn: number): number;
+  /** Of a partial table: the slot where its validation stopped (nr_validated_ptes); else 0. */
+  partialFrom(mfn: number): number;
+  /** Type and general references that failed validations lost for good (section 14 of the rules). */
+  lostTypeReferences(mfn: number): number;
+  lostGeneralReferences(mfn: number): number;
+  /** Low and high word of what is in memory, for any frame of the guest's. */
+  low(mfn: number, slot: number): number;
+  high(mfn: number, slot: number): number;
+  /** Whether the M2P was updated for the frame since the start, and to what. */
+  m2pLow(mfn: number): number;
+  m2pHigh(mfn: number): number;
+  /** Frame of the kernel's and the user base pointer; 0 for none. */
+  kernelBase(): number;
+  userBase(): number;
+  /** Frames of the GDT, in order. */
+  gdtFrames(): number;
+  gdtFrame(index: number): number;
+  ldtEntries(): number;
+  ldtLow(): number;
+  ldtHigh(): number;
+  /** Frame behind a page of the LDT that the processor has used, 0..15; 0 for none. */
+  ldtFrame(page: number): number;
+  /** The table whose cleanup is pending after MOV CR3 (old_guest_table); 0 for none. */
+  deferred(): number;
+}
+
+export interface Model extends ModelState {
+  readonly name: 'reference' | 'optimized';
+  /** What the last operation may have changed. */
+  readonly changes: Changes;
+  /** Takes the machine's start state. */
+  start(machine: Machine): void;
+  /** Takes the start state of the same machine again. */
+  reset(): void;
+  /**
+   * Runs the operation whose records begin at `at` and writes its answer (see `x86/result.ts`) to
+   * `results[at / 8]`; a multicall writes each element's answer to that element's place besides.
+   */
+  run(code: Int32Array, at: number, results: Int32Array): void;
+}
