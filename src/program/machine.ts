@@ -54,10 +54,18 @@ export const DEFAULT_PAE_XEN_SLOT = 428;
 /** Most frames of the standard layout: one window each in one L1 table. */
 export const MAX_FRAMES = 512;
 
-/** The frame that stands for all frames of Xen's own in the entries that Xen writes. */
-export const XEN_MFN = 0x100;
+/** The frame that stands for all frames of Xen's own in the entries that Xen writes (below 1 MiB nothing is ever given to a guest). */
+export const XEN_MFN = 0x1;
 /** Boot tables of the standard layout, by name. */
-export const BOOT_MFN = { B1: 0x101, B2: 0x102, B3: 0x103, B4: 0x104, K0: 0x105, K2: 0x106, K3: 0x107 } as const;
+export const BOOT_MFN = {
+  B1: 0x101,
+  B2: 0x102,
+  B3: 0x103,
+  B4: 0x104,
+  K0: 0x105,
+  K2: 0x106,
+  K3: 0x107,
+} as const;
 /** Tables of the standard layout that have no name in the text. */
 const UNNAMED_MFN = 0x108;
 const UNNAMED_COUNT = 3;
@@ -65,6 +73,9 @@ const UNNAMED_COUNT = 3;
 export const FIRST_FRAME_MFN = 0x200;
 /** `BAD`, a frame number beyond all memory. */
 export const BAD_MFN = { x86_64: 0xffffffff, x86_32: 0xfffff } as const;
+
+/** Frame numbers from here on cannot be RAM of the guest's (64 GiB), so that a program cannot ask for endless memory. */
+export const FRAME_LIMIT_MAX = 2 ** 24;
 
 /**
  * Frame numbers from here on are beyond what the processor can address (40 physical address bits, as QEMU
@@ -124,7 +135,10 @@ function start32(frames: number): StartState {
         ...table(
           3,
           B3,
-          [UNNAMED_MFN, UNNAMED_MFN + 1, UNNAMED_MFN + 2, B2].map((mfn, slot) => ({ slot, entry: entry(mfn, kernel) })),
+          [UNNAMED_MFN, UNNAMED_MFN + 1, UNNAMED_MFN + 2, B2].map((mfn, slot) => ({
+            slot,
+            entry: entry(mfn, kernel),
+          })),
         ),
         pinned: true,
       },
@@ -152,4 +166,3 @@ function windows(frames: number, flags: number) {
 function table(level: Level, mfn: number, entries: StartTable['entries']): StartTable {
   return { level, mfn, pinned: false, entries };
 }
-

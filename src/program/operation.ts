@@ -30,7 +30,15 @@ export type DomainId = 'self' | 'own' | 'io' | 'xen' | 'none';
 export type Flush = 'none' | 'flush' | 'invlpg';
 
 /** mmu_update's commands on pagetable entries; 4 to 7 do not exist. */
-export const MMU_COMMANDS = { normal: 0, preserve_ad: 2, no_translate: 3, cmd4: 4, cmd5: 5, cmd6: 6, cmd7: 7 } as const;
+export const MMU_COMMANDS = {
+  normal: 0,
+  preserve_ad: 2,
+  no_translate: 3,
+  cmd4: 4,
+  cmd5: 5,
+  cmd6: 6,
+  cmd7: 7,
+} as const;
 export type MmuCommand = keyof typeof MMU_COMMANDS;
 
 /** mmuext_op commands that touch no frame, by Xen's numbers (include/public/xen.h). */
@@ -51,7 +59,13 @@ export const MMUEXT_COMMANDS = {
 export type MmuextCommand = keyof typeof MMUEXT_COMMANDS;
 
 export type MmuUpdate =
-  | { readonly kind: 'mmu_update'; readonly command: MmuCommand; readonly mfn: number; readonly slot: number; readonly entry: Entry }
+  | {
+      readonly kind: 'mmu_update';
+      readonly command: MmuCommand;
+      readonly mfn: number;
+      readonly slot: number;
+      readonly entry: Entry;
+    }
   | { readonly kind: 'machphys'; readonly mfn: number; readonly value: Word64 };
 
 export type Mmuext =
@@ -111,9 +125,19 @@ export type Operation =
   /** A store through a virtual address; `va` is the address of the whole entry. */
   | { readonly kind: 'store'; readonly va: Word64; readonly part: StorePart; readonly entry: Entry }
   /** A store to the frame through some read-only mapping of it. */
-  | { readonly kind: 'store_frame'; readonly mfn: number; readonly slot: number; readonly part: StorePart; readonly entry: Entry }
+  | {
+      readonly kind: 'store_frame';
+      readonly mfn: number;
+      readonly slot: number;
+      readonly part: StorePart;
+      readonly entry: Entry;
+    }
   /** Plain stores that leave the frame with exactly these non-zero entries. */
-  | { readonly kind: 'fill'; readonly mfn: number; readonly entries: readonly { readonly slot: number; readonly entry: Entry }[] }
+  | {
+      readonly kind: 'fill';
+      readonly mfn: number;
+      readonly entries: readonly { readonly slot: number; readonly entry: Entry }[];
+    }
   /** The processor's first access to a page of the LDT. */
   | { readonly kind: 'access_ldt'; readonly page: number }
   /** MOV to CR3, which Xen emulates. */

@@ -82,8 +82,12 @@ const DOMAIN_IDS: readonly DomainId[] = ['self', 'own', 'io', 'xen', 'none'];
 const PFDS = ['self', 'own', 'none'] as const;
 const FLUSHES: readonly Flush[] = ['none', 'flush', 'invlpg'];
 const PARTS: readonly StorePart[] = ['entry', 'low', 'high'];
-const COMMAND_NAMES = new Map(Object.entries(MMU_COMMANDS).map(([name, number]) => [number as number, name as MmuCommand]));
-const MMUEXT_NAMES = new Map(Object.entries(MMUEXT_COMMANDS).map(([name, number]) => [number as number, name as MmuextCommand]));
+const COMMAND_NAMES = new Map(
+  Object.entries(MMU_COMMANDS).map(([name, number]) => [number as number, name as MmuCommand]),
+);
+const MMUEXT_NAMES = new Map(
+  Object.entries(MMUEXT_COMMANDS).map(([name, number]) => [number as number, name as MmuextCommand]),
+);
 
 /** Records of the operation that begins at `at`, itself included. */
 export function span(code: Int32Array, at: number): number {
@@ -105,10 +109,20 @@ export function encode(operation: Operation, code: number[]): void {
   };
   switch (operation.kind) {
     case 'store':
-      put(OP_STORE | (PARTS.indexOf(operation.part) << 8), operation.va.low, operation.va.high, words(operation.entry));
+      put(
+        OP_STORE | (PARTS.indexOf(operation.part) << 8),
+        operation.va.low,
+        operation.va.high,
+        words(operation.entry),
+      );
       break;
     case 'store_frame':
-      put(OP_STORE_FRAME | (PARTS.indexOf(operation.part) << 8), operation.mfn, operation.slot, words(operation.entry));
+      put(
+        OP_STORE_FRAME | (PARTS.indexOf(operation.part) << 8),
+        operation.mfn,
+        operation.slot,
+        words(operation.entry),
+      );
       break;
     case 'fill':
       put(OP_FILL, operation.mfn);
@@ -118,7 +132,12 @@ export function encode(operation: Operation, code: number[]): void {
       }
       break;
     case 'mmu_update':
-      put(OP_MMU_UPDATE | (MMU_COMMANDS[operation.command] << 8), operation.mfn, operation.slot, words(operation.entry));
+      put(
+        OP_MMU_UPDATE | (MMU_COMMANDS[operation.command] << 8),
+        operation.mfn,
+        operation.slot,
+        words(operation.entry),
+      );
       break;
     case 'machphys':
       put(OP_MACHPHYS, operation.mfn, 0, operation.value);
@@ -234,7 +253,10 @@ export function decode(code: Int32Array, at: number): Operation {
       return {
         kind: 'fill',
         mfn,
-        entries: itemsAt(code, at).map((i) => ({ slot: code[i + W_SLOT]!, entry: entryOf(code[i + W_LOW]!, code[i + W_HIGH]!) })),
+        entries: itemsAt(code, at).map((i) => ({
+          slot: code[i + W_SLOT]!,
+          entry: entryOf(code[i + W_LOW]!, code[i + W_HIGH]!),
+        })),
       };
     case OP_MMU_UPDATE:
       return { kind: 'mmu_update', command: COMMAND_NAMES.get(variant)!, mfn, slot, entry: entry() };

@@ -1,0 +1,155 @@
+/** L1 entries: what they may map, the references they hold, and how they change. */
+import { A, AVAIL, CACHE_ATTRIBUTES, D, G, P, PAT, PCD, PWT, RW, SLOTS, US } from '../x86/entry.js';
+import { INFO_OWNER, INFO_OWNER_SHIFT, INFO_SPECIAL, OWNER_IO } from '../x86/page-type.js';
+import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
+import { FD_SELF, FD_XEN } from '../../src/program/record.js';
+import { ALL_ONES_FRAME, frameOf, type State } from './state.js';
+
+/** Bit 52 of an entry, Xen's guest kernel mark, in its high word. */
+const GUEST_KERNEL_HIGH = 1 << 20;
+/** Bits of the low word that may change without new references; of the high word all above the frame number may. */
+const HARMLESS_LOW = US | A | D | G | AVAIL;
+const FRAME_HIGH = 0xfffff;
+
+/** Low word of the entry last accepted by `getPageFromL1e`, with what Xen silently changed in it. */
+let acceptedLow = 0;
+
+/** mm.c: get_page_from_l1e (rules 2.3). Takes the references of a present entry, or says why not. */
+function getPageFromL1e(s: State, low: number, high: number, fd: number): number {
+  if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
+  const mfn = frameOf(low, high);
+  acceptedLow = low;
+  if (mfn >= s.limit || (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT)
+    return mapIo(s, low, mfn, fd);
+  if (fd !== FD_SELF || !s.owned(mfn)) return EBUSY;
+  if ((low & RW) !== 0 && !s.getWritable(mfn)) return EBUSY;
+  if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info[mfn]! & INFO_SPECIAL) !== 0) {
+    if ((low & RW) !== 0) s.putWritable(mfn);
+    return EACCES;
+  }
+  s.getPage(mfn);
+  return OK;
+}
+
+/** No reference is kept on an I/O frame, but what the entry says is made uncached, and read-only where it must be. */
+function mapIo(s: State, low: number, mfn: number, fd: number): number {
+  if (fd === FD_XEN || !s.mayMapIo(mfn)) return mfn === ALL_ONES_FRAME ? EINVAL : EPERM;
+  if ((low & RW) !== 0 && s.readOnlyIo.has(mfn)) acceptedLow &= ~RW;
+  const cache = low & CACHE_ATTRIBUTES;
+  if (cache === 0) acceptedLow |= PWT | PCD;
+  else if (cache === PWT) acceptedLow |= PCD;
+  else if (cache === (PAT | PWT)) acceptedLow = (acceptedLow | PCD) & ~PAT;
+  return OK;
+}
+
+/** mm.c: put_page_from_l1e (rules 2.3). */
+function putPageFromL1e(s: State, low: number, high: number): void {
+  if ((low & P) === 0) return;
+  const mfn = frameOf(low, high);
+  if (!s.owned(mfn)) return;
+  if ((low & RW) !== 0) s.putWritable(mfn);
+  s.putPage(mfn);
+}
+
+/** pv/mm.h: adjust_guest_l1e (rules 2.2), on a present entry of a 64-bit guest: the low word. */
+function adjustedLow(s: State, low: number, high: number): number {
+  if (s.compat) return low;
+  if ((low & US) === 0) return low | US;
+  return (high & GUEST_KERNEL_HIGH) === 0 ? low | G : low;
+}
+
+/** The same for the high word. */
+function adjustedHigh(s: State, low: number, high: number): number {
+  return s.compat || (low & US) !== 0 ? high : high | GUEST_KERNEL_HIGH;
+}
+
+/** mm.c: promote_l1_table (rules 2.6). */
+export function promoteL1(s: State, mfn: number): number {
+  for (let slot = s.memory.next(mfn, 0); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
+    const low = s.low(mfn, slot);
+    if ((low & P) === 0) continue;
+    const high = s.high(mfn, slot);
+    const code = getPageFromL1e(s, low, high, FD_SELF);
+    if (code !== OK) {
+      releaseL1(s, mfn, slot);
+      return code;
+    }
+    s.setEntry(mfn, slot, adjustedLow(s, acceptedLow, high), adjustedHigh(s, low, high));
+  }
+  return OK;
+}
+
+/** mm.c: demote_l1_table (rules 2.7): the references of the slots below `end` are dropped. */
+export function releaseL1(s: State, mfn: number, end: number): void {
+  for (let slot = s.memory.next(mfn, 0); slot < end; slot = s.memory.next(mfn, slot + 1)) {
+    putPageFromL1e(s, s.low(mfn, slot), s.high(mfn, slot));
+  }
+}
+
+/** mm.c: mod_l1_entry (rules 3.3). `kept` are old bits that stay (preserve-AD). */
+export function modL1Entry(
+  s: State,
+  table: number,
+  slot: number,
+  low: number,
+  high: number,
+  fd: number,
+  kept: number,
+): number {
+  const oldLow = s.low(table, slot);
+  const oldHigh = s.high(table, slot);
+  const merged = oldLow & kept;
+  if ((low & P) === 0) {
+    s.setEntry(table, slot, low | merged, high);
+    putPageFromL1e(s, oldLow, oldHigh);
+    return OK;
+  }
+  if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
+  const newLow = adjustedLow(s, low, high);
+  const newHigh = adjustedHigh(s, low, high);
+  if (harmless(oldLow ^ newLow, oldHigh ^ newHigh)) {
+    s.setEntry(table, slot, newLow | merged, newHigh);
+    return OK;
+  }
+  const code = getPageFromL1e(s, newLow, newHigh, fd);
+  if (code !== OK) return code;
+  s.setEntry(table, slot, acceptedLow | merged, newHigh);
+  putPageFromL1e(s, oldLow, oldHigh);
+  return OK;
+}
+
+/** Differences that need no new references: mm.c, FASTPATH_FLAG_WHITELIST (rules 3.3, step 4). */
+export function harmless(lowDifference: number, highDifference: number): boolean {
+  return (lowDifference & ~HARMLESS_LOW) === 0 && (highDifference & FRAME_HIGH) === 0;
+}
+
+/**
+ * pv/ro-page-fault.c: ptwr_emulated_update (rules 3.11). A guest's store to a slot of an L1 table in use;
+ * `upperHalf` marks a plain four-byte store to the high word. False where the guest gets its page fault.
+ */
+export function emulateStore(
+  s: State,
+  table: number,
+  slot: number,
+  low: number,
+  high: number,
+  upperHalf: boolean,
+): boolean {
+  const oldLow = s.low(table, slot);
+  const oldHigh = s.high(table, slot);
+  let newLow = low;
+  let newHigh = high;
+  if ((low & P) !== 0) {
+    if (getPageFromL1e(s, low, high, FD_SELF) === OK) {
+      newLow = adjustedLow(s, acceptedLow, high);
+      newHigh = adjustedHigh(s, low, high);
+    } else if (s.compat && upperHalf) {
+      newLow = low & ~P; // the guest is half way through a two-step write; the lower half will follow
+    } else {
+      return false;
+    }
+  }
+  s.setEntry(table, slot, newLow, newHigh);
+  putPageFromL1e(s, oldLow, oldHigh);
+  return true;
+}

@@ -1,0 +1,35 @@
+/** Frames that go back to Xen and frames that come from it (rules 1.2). */
+import { FRAME_LIMIT_MAX, XEN_MFN } from '../../src/program/machine.js';
+import { INFO_ALLOCATED, INFO_OWNER, INFO_SPECIAL } from '../x86/page-type.js';
+import { EINVAL, NONE, OK } from '../x86/result.js';
+import type { State } from './state.js';
+
+/** mm.c: steal_page. Only a frame that nothing but its allocation refers to can go. */
+export function release(s: State, mfn: number): number {
+  if (!s.owned(mfn)) return EINVAL;
+  const allocatedOnly = (s.info[mfn]! & (INFO_ALLOCATED | INFO_SPECIAL)) === INFO_ALLOCATED;
+  if (!allocatedOnly || s.generalCount[mfn] !== 1) return EINVAL;
+  s.free(mfn);
+  return OK;
+}
+
+/** common/memory.c: guest_remove_page. The frame stays the guest's until its last reference goes. */
+export function decreaseReservation(s: State, mfn: number): number {
+  if (!s.owned(mfn) || (s.info[mfn]! & INFO_SPECIAL) !== 0) return NONE;
+  if ((s.info[mfn]! & INFO_ALLOCATED) === 0) return OK;
+  s.touch(mfn);
+  s.info[mfn]! &= ~INFO_ALLOCATED;
+  s.putPage(mfn);
+  return OK;
+}
+
+/** All of the frames or none: each must be nobody's. */
+export function receive(s: State, first: number, count: number): number {
+  if (first < 0 || count < 1 || first + count > FRAME_LIMIT_MAX) return EINVAL;
+  for (let mfn = first; mfn < first + count; mfn++) {
+    if (mfn === XEN_MFN || (mfn < s.limit && (s.info[mfn]! & INFO_OWNER) !== 0)) return EINVAL;
+  }
+  if (first + count > s.limit) s.grow(first + count);
+  for (let mfn = first; mfn < first + count; mfn++) s.allocate(mfn);
+  return OK;
+}
