@@ -21,6 +21,8 @@ export interface ModelState {
   /** Low and high word of what is in memory, for any frame of the guest's. */
   low(mfn: number, slot: number): number;
   high(mfn: number, slot: number): number;
+  /** First slot from `slot` on whose entry is not all zero, of a frame of the guest's; 512 if there is none. */
+  nextUsed(mfn: number, slot: number): number;
   /** Whether the M2P was updated for the frame since the start, and to what. */
   m2pLow(mfn: number): number;
   m2pHigh(mfn: number): number;

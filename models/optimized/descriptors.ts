@@ -32,10 +32,12 @@ function checkDescriptor(s: State, a: number, b: number): boolean {
   fixedB = b;
   if ((b & PRESENT) === 0) return true;
   const dpl = Math.max((b >> DPL_SHIFT) & 3, s.compat ? 1 : 3);
-  fixedB = (b & ~(3 << DPL_SHIFT)) | (dpl << DPL_SHIFT);
-  if ((b & CODE_OR_DATA) !== 0) return !s.compat || checkCompatSegment(s, a, b);
+  if ((b & CODE_OR_DATA) !== 0) {
+    fixedB = (b & ~(3 << DPL_SHIFT)) | (dpl << DPL_SHIFT);
+    return !s.compat || checkCompatSegment(s, a, b);
+  }
   const type = (b >> TYPE_SHIFT) & 0xf;
-  if (type !== CALL_GATE) return type === 0;
+  if (type !== CALL_GATE) return type === 0; // type 0, the second half of a call gate, stays as it is
   const selector = a >>> 16;
   const flat = s.compat ? FLAT_COMPAT_KERNEL_CS : FLAT_KERNEL_CS;
   if (selector >> 3 >= GUEST_GDT_ENTRIES && selector !== flat && (selector & TABLE_INDICATOR) === 0)

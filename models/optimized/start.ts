@@ -73,7 +73,7 @@ function count(s: State, table: StartTable): void {
     refer(s, table.mfn);
   }
   for (const { slot, entry } of table.entries) {
-    if ((entry.flags & P) === 0 || entry.mfn === table.mfn) continue;
+    if ((entry.flags & P) === 0) continue;
     if (table.level === TYPE_L1) {
       if (!s.owned(entry.mfn)) continue;
       s.generalCount[entry.mfn]!++;
@@ -82,6 +82,7 @@ function count(s: State, table: StartTable): void {
       s.info[entry.mfn]! |= WRITABLE;
       continue;
     }
+    if (entry.mfn === table.mfn) continue;
     refer(s, entry.mfn);
     if ((s.info[entry.mfn]! & INFO_TYPE) === table.level) {
       s.linear[table.mfn]!++;

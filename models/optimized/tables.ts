@@ -177,7 +177,7 @@ function getKernelL2(s: State, low: number, high: number, handed: boolean): numb
 function stop(s: State, mfn: number, slot: number, handed: boolean, child: number): void {
   if (slot === 0) return;
   s.from[mfn] = slot;
-  const takeOver = s.deferred === child;
+  const takeOver = child !== 0 && s.deferred === child;
   s.info[mfn]! &= ~INFO_HANDED;
   if (takeOver || handed) s.info[mfn]! |= INFO_HANDED;
   if (takeOver) s.deferred = 0;

@@ -62,6 +62,35 @@ export const OP_MULTICALL = 24;
 export const OP_FILL_ENTRY = 25;
 export const OP_GDT_FRAME = 26;
 
+/** Words of the operations in the text, by opcode. */
+export const OPCODE_NAMES: readonly string[] = [
+  '',
+  'store',
+  'store frame',
+  'fill',
+  'mmu_update',
+  'mmu_update.machphys',
+  'update_va',
+  'pin',
+  'unpin',
+  'new_baseptr',
+  'new_user_baseptr',
+  'clear_page',
+  'copy_page',
+  'set_ldt',
+  'mmuext',
+  'set_gdt',
+  'update_descriptor',
+  'access_ldt',
+  'write_cr3',
+  'release',
+  'receive',
+  'decrease_reservation',
+  'mmu_update_list',
+  'mmuext_op_list',
+  'multicall',
+];
+
 /** Options, bits 0..2: the domain the hypercall names (FD). */
 export const OPT_FD = 7;
 /** Options, bits 3..4: the domain that owns the tables (PFD). */
@@ -319,6 +348,13 @@ export function decode(code: Int32Array, at: number): Operation {
     default:
       throw new Error(`no operation has opcode ${opcode}`);
   }
+}
+
+/** Where each operation of a program begins. */
+export function operationStarts(code: Int32Array): number[] {
+  const starts: number[] = [];
+  for (let at = 0; at < code.length; at += span(code, at) * RECORD) starts.push(at);
+  return starts;
 }
 
 /** Where the items of the operation at `at` begin. */

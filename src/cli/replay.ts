@@ -1,0 +1,44 @@
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { ReferenceModel } from '../../models/reference/model.js';
+import type { Model } from '../../models/model.js';
+import { type Difference, replayFile, type Tally } from '../replay/replay.js';
+
+export interface ReplayOptions {
+  readonly model: 'reference' | 'optimized' | 'both';
+  readonly json?: true;
+}
+
+/** Differences printed in full; the rest is counted. */
+const PRINTED_MAX = 100;
+
+/** `pvmmu replay`: exit status 0 only if every answer and every final line is the recorded one. */
+export async function replay(files: string[], options: ReplayOptions): Promise<void> {
+  const models = modelsOf(options.model);
+  const tally: Tally = { programs: 0, equalPrograms: 0, operations: 0, equalOperations: 0 };
+  let differences = 0;
+  const report = (difference: Difference) => {
+    differences++;
+    if (options.json) console.log(JSON.stringify({ type: 'difference', ...difference }));
+    else if (differences <= PRINTED_MAX) console.log(differenceText(difference));
+  };
+  for (const file of files) await replayFile(file, models, tally, report);
+  if (options.json) console.log(JSON.stringify({ type: 'summary', ...tally }));
+  else {
+    if (differences > PRINTED_MAX) console.log(`… and ${differences - PRINTED_MAX} more differences`);
+    const { programs, equalPrograms, operations, equalOperations } = tally;
+    console.log(
+      `replay: ${programs} programs, ${equalPrograms} equal; ${operations} operations, ${equalOperations} equal`,
+    );
+  }
+  process.exitCode = differences === 0 ? 0 : 1;
+}
+
+function modelsOf(which: ReplayOptions['model']): Model[] {
+  const reference = which === 'optimized' ? [] : [new ReferenceModel()];
+  return which === 'reference' ? reference : [...reference, new OptimizedModel()];
+}
+
+function differenceText({ file, program, line, model, what, expected, got }: Difference): string {
+  const subject = what === 'final' ? '' : `${what}\n`;
+  return `${file}:${line}: program ${program}: ${model} model\n  ${subject}  expected ${expected}\n  got      ${got}`;
+}

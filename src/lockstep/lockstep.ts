@@ -1,0 +1,108 @@
+/**
+ * Runs two models side by side, operation by operation: they must answer alike and agree on what changed, and
+ * no invariant may break. At the end of a program everything is compared and scanned once more, which also
+ * catches a change that neither model has named.
+ */
+import type { Model } from '../../models/model.js';
+import { RESULT_NAMES, codeOf, doneOf } from '../../models/x86/result.js';
+import { compareChanges, compareStates } from '../../properties/agreement.js';
+import { scan, type Violation } from '../../properties/index.js';
+import { Tracker } from '../../properties/incremental/tracker.js';
+import type { Machine } from '../program/machine.js';
+import { RECORD, span } from '../program/record.js';
+
+export interface Failure {
+  /** The models answer differently, are in different states, or an invariant does not hold. */
+  readonly kind: 'result' | 'state' | 'invariant';
+  /** Index of the operation after which it was found, -1 for the start state. */
+  readonly operation: number;
+  readonly message: string;
+  readonly violation?: Violation;
+}
+
+export class Lockstep {
+  private readonly tracker: Tracker;
+  private machine: Machine | undefined;
+  /** The optimized model's answers in the last run, by record. */
+  answers = new Int32Array(0);
+
+  constructor(
+    private readonly reference: Model,
+    private readonly optimized: Model,
+  ) {
+    this.tracker = new Tracker(optimized);
+  }
+
+  /** Runs the program in the first `length` words of `code` from the machine's start state; the first failure, if any. */
+  run(machine: Machine, code: Int32Array, length = code.length): Failure | undefined {
+    const failure = this.start(machine);
+    if (failure) return failure;
+    const expected = new Int32Array(length / RECORD);
+    const found = (this.answers = new Int32Array(length / RECORD));
+    let operation = -1;
+    for (let at = 0; at < length; at += span(code, at) * RECORD) {
+      operation++;
+      this.reference.run(code, at, expected);
+      this.optimized.run(code, at, found);
+      const stopped = compareResults(expected, found, code, at, operation) ?? this.compareStep(operation);
+      if (stopped) return stopped;
+    }
+    return this.compareAll(operation);
+  }
+
+  private start(machine: Machine): Failure | undefined {
+    if (machine === this.machine) {
+      this.reference.reset();
+      this.optimized.reset();
+      this.tracker.reset();
+      return undefined;
+    }
+    this.machine = machine;
+    this.reference.start(machine);
+    this.optimized.start(machine);
+    const violation = this.tracker.start();
+    return violation ? invariantFailure(-1, violation) : this.compareAll(-1);
+  }
+
+  private compareStep(operation: number): Failure | undefined {
+    const difference = compareChanges(this.reference, this.optimized);
+    const violation = this.tracker.step();
+    if (difference) return { kind: 'state', operation, message: difference.message };
+    return violation ? invariantFailure(operation, violation) : undefined;
+  }
+
+  private compareAll(operation: number): Failure | undefined {
+    const difference = compareStates(this.reference, this.optimized);
+    if (difference) return { kind: 'state', operation, message: difference.message };
+    const violation = scan(this.reference);
+    return violation ? invariantFailure(operation, violation) : undefined;
+  }
+}
+
+function invariantFailure(operation: number, violation: Violation): Failure {
+  return { kind: 'invariant', operation, message: violation.message, violation };
+}
+
+/** Compares the operation's answer, and those of its elements. */
+function compareResults(
+  expected: Int32Array,
+  found: Int32Array,
+  code: Int32Array,
+  at: number,
+  operation: number,
+): Failure | undefined {
+  const first = at / RECORD;
+  for (let i = first; i < first + span(code, at); i++) {
+    if (expected[i] === found[i]) continue;
+    const element = i === first ? '' : ` for element ${i - first}`;
+    const message = `The reference model answers ${shown(expected[i])}${element}, the optimized one ${shown(found[i])}.`;
+    return { kind: 'result', operation, message };
+  }
+  return undefined;
+}
+
+function shown(result: number): string {
+  const done = doneOf(result);
+  const code = codeOf(result);
+  return `${RESULT_NAMES.get(code) ?? code}${done === undefined ? '' : ` with ${done} done`}`;
+}
