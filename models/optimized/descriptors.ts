@@ -4,7 +4,7 @@ import { P, SLOTS } from '../x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED, TYPE_SEG_DESC } from '../x86/page-type.js';
 import { EFAULT, EINVAL, OK } from '../x86/result.js';
 import { frameOf, GDT_FRAMES, LDT_PAGES, type State } from './state.js';
-import { inXenHole, walk, walkedSlot, walkedTable } from './walk.js';
+import { inXenHole, l1SlotOf, walk } from './walk.js';
 
 const PRESENT = 1 << 15;
 const DPL_SHIFT = 13;
@@ -168,9 +168,9 @@ export function accessLdt(s: State, page: number): boolean {
   if (s.ldt[page] !== 0) return true;
   const low = s.ldtLow + page * 4096;
   if (!walk(s, low | 0, s.ldtHigh + carry(s.ldtLow, low))) return false;
-  const entry = s.low(walkedTable, walkedSlot);
+  const entry = s.low(s.walkTable, l1SlotOf(low));
   if ((entry & P) === 0) return false;
-  const mfn = frameOf(entry, s.high(walkedTable, walkedSlot));
+  const mfn = frameOf(entry, s.high(s.walkTable, l1SlotOf(low)));
   if (!getDescriptorPage(s, mfn)) return false;
   s.ldt[page] = mfn;
   s.ldtMapped++;

@@ -19,22 +19,27 @@ function getPageFromL1e(s: State, low: number, high: number, fd: number): number
   if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
   const mfn = frameOf(low, high);
   acceptedLow = low;
-  if (mfn >= s.limit || (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT)
-    return mapIo(s, low, mfn, fd);
-  if (fd !== FD_SELF || !s.owned(mfn)) return EBUSY;
+  if (!s.owned(mfn) || fd !== FD_SELF) return getForeign(s, low, mfn, fd);
   if ((low & RW) !== 0 && !s.getWritable(mfn)) return EBUSY;
   if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info[mfn]! & INFO_SPECIAL) !== 0) {
     if ((low & RW) !== 0) s.putWritable(mfn);
     return EACCES;
   }
-  s.getPage(mfn);
+  s.touch(mfn);
+  s.generalCount[mfn]!++;
   return OK;
+}
+
+/** Not memory of the guest's, or not in the name of the guest: an I/O mapping, or nothing. */
+function getForeign(s: State, low: number, mfn: number, fd: number): number {
+  const io = mfn >= s.limit || (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
+  return io ? mapIo(s, low, mfn, fd) : EBUSY;
 }
 
 /** No reference is kept on an I/O frame, but what the entry says is made uncached, and read-only where it must be. */
 function mapIo(s: State, low: number, mfn: number, fd: number): number {
   if (fd === FD_XEN || !s.mayMapIo(mfn)) return mfn === ALL_ONES_FRAME ? EINVAL : EPERM;
-  if ((low & RW) !== 0 && s.readOnlyIo.has(mfn)) acceptedLow &= ~RW;
+  if ((low & RW) !== 0 && s.isReadOnlyIo(mfn)) acceptedLow &= ~RW;
   const cache = low & CACHE_ATTRIBUTES;
   if (cache === 0) acceptedLow |= PWT | PCD;
   else if (cache === PWT) acceptedLow |= PCD;
@@ -47,7 +52,7 @@ function putPageFromL1e(s: State, low: number, high: number): void {
   if ((low & P) === 0) return;
   const mfn = frameOf(low, high);
   if (!s.owned(mfn)) return;
-  if ((low & RW) !== 0) s.putWritable(mfn);
+  s.typeCount[mfn]! -= (low & RW) >> 1; // RW is bit 1
   s.putPage(mfn);
 }
 
@@ -74,7 +79,9 @@ export function promoteL1(s: State, mfn: number): number {
       releaseL1(s, mfn, slot);
       return code;
     }
-    s.setEntry(mfn, slot, adjustedLow(s, acceptedLow, high), adjustedHigh(s, low, high));
+    const newLow = adjustedLow(s, acceptedLow, high);
+    const newHigh = adjustedHigh(s, low, high);
+    if (newLow !== low || newHigh !== high) s.setEntry(mfn, slot, newLow, newHigh);
   }
   return OK;
 }

@@ -1,5 +1,4 @@
 /** Frames that go back to Xen and frames that come from it (rules 1.2). */
-import { FRAME_LIMIT_MAX, XEN_MFN } from '../../src/program/machine.js';
 import { INFO_ALLOCATED, INFO_OWNER, INFO_SPECIAL } from '../x86/page-type.js';
 import { EINVAL, NONE, OK } from '../x86/result.js';
 import type { State } from './state.js';
@@ -23,13 +22,12 @@ export function decreaseReservation(s: State, mfn: number): number {
   return OK;
 }
 
-/** All of the frames or none: each must be nobody's. */
+/** All of the frames or none: each must exist and be nobody's. */
 export function receive(s: State, first: number, count: number): number {
-  if (first < 0 || count < 1 || first + count > FRAME_LIMIT_MAX) return EINVAL;
+  if (first < 0 || count < 1 || first + count > s.limit) return EINVAL;
   for (let mfn = first; mfn < first + count; mfn++) {
-    if (mfn === XEN_MFN || (mfn < s.limit && (s.info[mfn]! & INFO_OWNER) !== 0)) return EINVAL;
+    if ((s.info[mfn]! & INFO_OWNER) !== 0) return EINVAL;
   }
-  if (first + count > s.limit) s.grow(first + count);
   for (let mfn = first; mfn < first + count; mfn++) s.allocate(mfn);
   return OK;
 }

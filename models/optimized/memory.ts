@@ -13,53 +13,47 @@ export class Memory {
   low = new Int32Array(SLOTS);
   high = new Int32Array(SLOTS);
   used = new Int32Array(WORDS);
+  /** By page: which of its words of `used` are not zero. */
+  usedWords = new Int32Array(1);
   private pages = 1;
   /** Start contents: for each frame with any, slot, low word and high word of its entries, one after another. */
   private readonly start = new Map<number, Int32Array>();
 
-  clear(): void {
-    this.page = new Int32Array(0);
+  /** Makes room for the contents of frames 0 .. limit-1, all zero. */
+  clear(limit: number): void {
+    this.page = new Int32Array(limit);
     this.low = new Int32Array(SLOTS);
     this.high = new Int32Array(SLOTS);
     this.used = new Int32Array(WORDS);
+    this.usedWords = new Int32Array(1);
     this.pages = 1;
     this.start.clear();
   }
 
-  growFrames(limit: number): void {
-    if (this.page.length >= limit) return;
-    const larger = new Int32Array(limit);
-    larger.set(this.page);
-    this.page = larger;
-  }
-
-  /** Whether that changed anything. */
-  set(mfn: number, slot: number, low: number, high: number): boolean {
+  /** The bitmap is kept without a branch: whether an entry is zero cannot be predicted. */
+  set(mfn: number, slot: number, low: number, high: number): void {
     let page = this.page[mfn]!;
-    const at = (page << 9) | slot;
-    if (this.low[at] === low && this.high[at] === high) return false;
     if (page === 0) page = this.newPage(mfn);
-    this.low[(page << 9) | slot] = low;
-    this.high[(page << 9) | slot] = high;
-    const word = (page << 4) | (slot >> 5);
-    if ((low | high) === 0) this.used[word]! &= ~(1 << (slot & 31));
-    else this.used[word]! |= 1 << (slot & 31);
-    return true;
+    const at = (page << 9) | slot;
+    this.low[at] = low;
+    this.high[at] = high;
+    const word = slot >> 5;
+    const bits = this.used[(page << 4) | word]! & ~(1 << (slot & 31));
+    const after = bits | (isNonZero(low | high) << (slot & 31));
+    this.used[(page << 4) | word] = after;
+    this.usedWords[page] = (this.usedWords[page]! & ~(1 << word)) | (isNonZero(after) << word);
   }
 
   zero(mfn: number): void {
     const page = this.page[mfn]!;
-    if (page === 0) return;
-    for (let w = 0; w < WORDS; w++) {
-      let bits = this.used[(page << 4) | w]!;
-      if (bits === 0) continue;
-      this.used[(page << 4) | w] = 0;
-      for (; bits !== 0; bits &= bits - 1) {
-        const at = (page << 9) | (w << 5) | (31 - Math.clz32(bits & -bits));
-        this.low[at] = 0;
-        this.high[at] = 0;
-      }
+    for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1)) {
+      this.low[(page << 9) | slot] = 0;
+      this.high[(page << 9) | slot] = 0;
     }
+    for (let words = this.usedWords[page]!; words !== 0; words &= words - 1) {
+      this.used[(page << 4) | lowestBit(words)] = 0;
+    }
+    this.usedWords[page] = 0;
   }
 
   copy(mfn: number, source: number): void {
@@ -74,14 +68,14 @@ export class Memory {
   /** First slot from `slot` on that is not zero; SLOTS if there is none. */
   next(mfn: number, slot: number): number {
     if (slot >= SLOTS) return SLOTS;
-    const base = this.page[mfn]! << 4;
-    let word = slot >> 5;
-    let bits = this.used[base | word]! & (-1 << (slot & 31));
-    while (bits === 0) {
-      if (++word === WORDS) return SLOTS;
-      bits = this.used[base | word]!;
-    }
-    return (word << 5) | (31 - Math.clz32(bits & -bits));
+    const page = this.page[mfn]!;
+    const word = slot >> 5;
+    const bits = this.used[(page << 4) | word]! & (-1 << (slot & 31));
+    if (bits !== 0) return (word << 5) | lowestBit(bits);
+    const words = this.usedWords[page]! & (-2 << word);
+    if (words === 0) return SLOTS;
+    const next = lowestBit(words);
+    return (next << 5) | lowestBit(this.used[(page << 4) | next]!);
   }
 
   keepAsStart(): void {
@@ -109,10 +103,20 @@ export class Memory {
       this.low = doubled(this.low);
       this.high = doubled(this.high);
       this.used = doubled(this.used);
+      this.usedWords = doubled(this.usedWords);
     }
     this.page[mfn] = this.pages;
     return this.pages++;
   }
+}
+
+/** 1 where the word is not zero, else 0, without a branch. */
+function isNonZero(word: number): number {
+  return (word | -word) >>> 31;
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
 }
 
 function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {

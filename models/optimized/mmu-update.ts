@@ -27,7 +27,7 @@ import {
 import { modL1Entry } from './l1.js';
 import type { State } from './state.js';
 import { cleanup, modTableEntry } from './tables.js';
-import { inXenHole, walk, walkedSlot, walkedTable } from './walk.js';
+import { l1SlotOf, walk } from './walk.js';
 
 const CMD_NORMAL = 0;
 const CMD_PRESERVE_AD = 2;
@@ -117,12 +117,19 @@ export function updateVa(s: State, code: Int32Array, at: number): number {
   const fd = options & OPT_FD;
   if (!findsDomain(fd)) return ESRCH;
   if (!hasPrivilege(s, fd)) return EPERM;
-  if (inXenHole(s, code[at + W_SLOT]!)) return EINVAL;
   if (!walk(s, code[at + W_FRAME]!, code[at + W_SLOT]!)) return EINVAL;
-  const table = walkedTable;
+  const table = s.walkTable;
   const held = s.owned(table) && s.typeCount[table] !== 0;
   if (!held || (s.info[table]! & (INFO_TYPE | INFO_VALIDATED)) !== (TYPE_L1 | INFO_VALIDATED)) return EINVAL;
-  const result = modL1Entry(s, table, walkedSlot, code[at + W_LOW]!, code[at + W_HIGH]!, fd, 0);
+  const result = modL1Entry(
+    s,
+    table,
+    l1SlotOf(code[at + W_FRAME]!),
+    code[at + W_LOW]!,
+    code[at + W_HIGH]!,
+    fd,
+    0,
+  );
   const flushes = ((options >> OPT_FLUSH_SHIFT) & 3) !== 0;
   return result === OK && flushes && (options & OPT_BAD) !== 0 ? EFAULT : result;
 }

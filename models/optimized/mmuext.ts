@@ -155,7 +155,7 @@ function loadBase(s: State, mfn: number): number {
   if (code !== OK) return code;
   dropLdt(s);
   if (!s.compat) fillRoMpt(s, mfn);
-  s.kernelBase = mfn;
+  s.setKernelBase(mfn);
   return OK;
 }
 
@@ -179,6 +179,7 @@ function newUserBase(s: State, mfn: number): number {
 export function writeCr3(s: State, mfn: number): number {
   if (!s.compat || !s.leaks) cleanup(s);
   const old = s.kernelBase;
+  s.leftover = s.deferred;
   const code = s.owned(mfn) ? loadBase(s, mfn) : EINVAL;
   if (code === OK && old !== s.kernelBase) {
     if (s.compat) defer(s, old, true);

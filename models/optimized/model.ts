@@ -19,6 +19,7 @@ import {
   FD_SELF,
   OPT_BAD,
   RECORD,
+  RECORD_SHIFT,
   span,
   W_COUNT,
   W_FRAME,
@@ -68,8 +69,8 @@ export class OptimizedModel implements Model {
   }
 
   run(code: Int32Array, at: number, results: Int32Array): void {
-    this.s.beginStep();
-    results[at / RECORD] = this.operation(code, at, results);
+    this.s.changes.clear();
+    results[at >> RECORD_SHIFT] = this.operation(code, at, results);
   }
 
   private operation(code: Int32Array, at: number, results: Int32Array): number {
@@ -120,7 +121,7 @@ export class OptimizedModel implements Model {
   private multicall(code: Int32Array, at: number, results: Int32Array): number {
     const end = at + span(code, at) * RECORD;
     for (let i = at + RECORD; i < end; i += span(code, i) * RECORD) {
-      results[i / RECORD] = this.operation(code, i, results);
+      results[i >> RECORD_SHIFT] = this.operation(code, i, results);
     }
     return OK;
   }

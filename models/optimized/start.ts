@@ -28,10 +28,12 @@ export function start(s: State, machine: Machine): void {
   s.clear(machine, Math.max(...[...ram, ...shared].map((range) => range.mfn + range.count)));
   s.l1ForbiddenLow = machine.hardwareDomain ? 0 : CACHE_ATTRIBUTES;
   s.l1ForbiddenHigh = machine.debugBuild ? GNTTAB_HIGH : 0;
-  s.readOnlyIo = new Set(ioReadOnly.flatMap(frames));
+  s.readOnlyIo = ioReadOnly;
   if (XEN_MFN < s.limit) s.info[XEN_MFN] = OWNER_XEN << INFO_OWNER_SHIFT;
-  for (const mfn of [...io, ...ioReadOnly].flatMap(frames)) {
-    if (mfn < s.limit) place(s, mfn, (OWNER_IO << INFO_OWNER_SHIFT) | WRITABLE, 1);
+  for (const range of [...io, ...ioReadOnly]) {
+    for (let mfn = range.mfn; mfn < Math.min(s.limit, range.mfn + range.count); mfn++) {
+      place(s, mfn, (OWNER_IO << INFO_OWNER_SHIFT) | WRITABLE, 1);
+    }
   }
   for (const mfn of ram.flatMap(frames)) place(s, mfn, OWNED | INFO_ALLOCATED, 0);
   for (const mfn of shared.flatMap(frames))

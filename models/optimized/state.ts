@@ -1,4 +1,4 @@
-import { FRAME_LIMIT_MAX, MFN_ADDRESSABLE, type Machine } from '../../src/program/machine.js';
+import { MFN_ADDRESSABLE, type Machine, type Range } from '../../src/program/machine.js';
 import { Changes, WHOLE_FRAME } from '../x86/changes.js';
 import { SLOTS } from '../x86/entry.js';
 import {
@@ -22,8 +22,12 @@ export const ALL_ONES_FRAME = 0x7fffffff;
 export const GDT_FRAMES = 14;
 export const LDT_PAGES = 16;
 
-const DIRTY_INFO = 1;
-const DIRTY_CONTENT = 2;
+/** The frame is not as it was at the start. */
+const DIRTY = 1;
+/** The last walk went through the frame. */
+const WALKED = 2;
+/** No virtual address has this region number. */
+const NO_REGION = -1;
 
 /**
  * What the hypervisor knows of each frame (Xen: struct page_info) and of the one vCPU, in typed arrays
@@ -56,7 +60,7 @@ export class State {
   m2pLow = new Int32Array(0);
   m2pHigh = new Int32Array(0);
   /** I/O frames in Xen's read-only set. */
-  readOnlyIo = new Set<number>();
+  readOnlyIo: readonly Range[] = [];
 
   readonly memory = new Memory();
   readonly changes = new Changes();
@@ -74,17 +78,24 @@ export class State {
   deferred = 0;
   /** It holds a whole reference (a replaced base), rather than a partial validation. */
   deferredWhole = false;
+  /** What waited already when MOV to CR3 began, for as long as it does; else 0. */
+  leftover = 0;
   /** Without leaks: tables that Xen's one variable would have forgotten. */
   readonly alsoDeferred: number[] = [];
 
-  private step = 1;
-  private stamp = new Int32Array(0);
+  /** The last walk, by 2 MiB region of the address (its bits 21 to 31) and the address's high half. */
+  walkRegion = NO_REGION;
+  walkHigh = 0;
+  walkTable = 0;
+  walkWritable = false;
+  private readonly walkPath = new Int32Array(4);
+  private walkLength = 0;
+
   private dirty = new Uint8Array(0);
   private dirtyFrames = new Int32Array(0);
   private dirtyCount = 0;
   private start!: { info: Int32Array; typeCount: Int32Array; generalCount: Int32Array; linear: Int16Array };
   private startBase = 0;
-  private startLimit = 0;
 
   /** Makes room for frames 0 .. limit-1, all without owner. */
   clear(machine: Machine, limit: number): void {
@@ -94,26 +105,23 @@ export class State {
     this.emulates = machine.hardwareDomain || machine.writablePagetables;
     this.paeXenSlot = machine.paeXenSlot;
     this.leaks = machine.quirks === 'shipped';
-    this.limit = 0;
-    this.dirtyCount = 0;
-    for (const name of ARRAYS) this[name] = new (this[name].constructor as Int32ArrayConstructor)(0) as never;
-    this.stamp = new Int32Array(0);
-    this.dirty = new Uint8Array(0);
-    this.memory.clear();
-    this.grow(limit);
-    this.clearVcpu();
-  }
-
-  /** Makes frames up to `limit` exist (XENMEM operations can bring frames beyond the machine's first ones). */
-  grow(limit: number): void {
-    for (const name of ARRAYS) this[name] = extended(this[name], limit) as never;
-    this.m2pLow.fill(-1, this.limit);
-    this.m2pHigh.fill(-1, this.limit);
-    this.stamp = extended(this.stamp, limit);
-    this.dirty = extended(this.dirty, limit);
-    this.dirtyFrames = extended(this.dirtyFrames, limit);
-    this.memory.growFrames(limit);
     this.limit = limit;
+    this.dirtyCount = 0;
+    this.info = new Int32Array(limit);
+    this.typeCount = new Int32Array(limit);
+    this.generalCount = new Int32Array(limit);
+    this.linear = new Int16Array(limit);
+    this.from = new Int16Array(limit);
+    this.lostTypes = new Int32Array(limit);
+    this.lostGenerals = new Int32Array(limit);
+    this.m2pLow = new Int32Array(limit).fill(-1);
+    this.m2pHigh = new Int32Array(limit).fill(-1);
+    this.dirty = new Uint8Array(limit);
+    this.dirtyFrames = new Int32Array(limit);
+    this.walkLength = 0;
+    this.walkRegion = NO_REGION;
+    this.memory.clear(limit);
+    this.clearVcpu();
   }
 
   /** What holds now is what `reset` goes back to. */
@@ -125,34 +133,32 @@ export class State {
       linear: this.linear.slice(),
     };
     this.startBase = this.kernelBase;
-    this.startLimit = this.limit;
     this.memory.keepAsStart();
     for (let i = 0; i < this.dirtyCount; i++) this.dirty[this.dirtyFrames[i]!] = 0;
     this.dirtyCount = 0;
-    this.beginStep();
+    this.changes.clear();
   }
 
   reset(): void {
+    this.forgetWalk();
     for (let i = 0; i < this.dirtyCount; i++) {
       const mfn = this.dirtyFrames[i]!;
-      const atStart = mfn < this.startLimit;
-      this.info[mfn] = atStart ? this.start.info[mfn]! : 0;
-      this.typeCount[mfn] = atStart ? this.start.typeCount[mfn]! : 0;
-      this.generalCount[mfn] = atStart ? this.start.generalCount[mfn]! : 0;
-      this.linear[mfn] = atStart ? this.start.linear[mfn]! : 0;
+      this.info[mfn] = this.start.info[mfn]!;
+      this.typeCount[mfn] = this.start.typeCount[mfn]!;
+      this.generalCount[mfn] = this.start.generalCount[mfn]!;
+      this.linear[mfn] = this.start.linear[mfn]!;
       this.from[mfn] = 0;
       this.lostTypes[mfn] = 0;
       this.lostGenerals[mfn] = 0;
       this.m2pLow[mfn] = -1;
       this.m2pHigh[mfn] = -1;
-      if (this.dirty[mfn]! & DIRTY_CONTENT) this.memory.restore(mfn);
+      this.memory.restore(mfn);
       this.dirty[mfn] = 0;
     }
     this.dirtyCount = 0;
-    this.limit = this.startLimit;
     this.clearVcpu();
     this.kernelBase = this.startBase;
-    this.beginStep();
+    this.changes.clear();
   }
 
   private clearVcpu(): void {
@@ -166,25 +172,49 @@ export class State {
     this.ldt.fill(0);
     this.deferred = 0;
     this.deferredWhole = false;
+    this.leftover = 0;
     this.alsoDeferred.length = 0;
-  }
-
-  beginStep(): void {
-    this.step = (this.step + 1) | 0;
-    this.changes.clear();
   }
 
   /** To be called before anything known of the frame changes. */
   touch(mfn: number): void {
-    if (this.stamp[mfn] !== this.step) this.note(mfn, DIRTY_INFO);
+    this.changes.frame(mfn);
+    if ((this.dirty[mfn]! & DIRTY) === 0) this.becomesDirty(mfn);
   }
 
-  private note(mfn: number, what: number): void {
-    this.stamp[mfn] = this.step;
-    this.changes.frame(mfn);
-    const before = this.dirty[mfn]!;
-    if (before === 0) this.dirtyFrames[this.dirtyCount++] = mfn;
-    this.dirty[mfn] = before | what;
+  private becomesDirty(mfn: number): void {
+    this.dirtyFrames[this.dirtyCount++] = mfn;
+    this.dirty[mfn]! |= DIRTY;
+  }
+
+  /** To be called when the frame's contents change, unless it is plainly dirty already. */
+  private written(mfn: number): void {
+    if ((this.dirty[mfn]! & DIRTY) === 0) this.becomesDirty(mfn);
+    if ((this.dirty[mfn]! & WALKED) !== 0) this.forgetWalk();
+  }
+
+  /** Remembers where a walk of 2 MiB region `region` of `high` ended, for as long as no table on its path changes. */
+  rememberWalk(region: number, high: number, table: number, writable: boolean): void {
+    this.walkRegion = region;
+    this.walkHigh = high;
+    this.walkTable = table;
+    this.walkWritable = writable;
+  }
+
+  onWalk(mfn: number): void {
+    this.dirty[mfn]! |= WALKED;
+    this.walkPath[this.walkLength++] = mfn;
+  }
+
+  forgetWalk(): void {
+    for (let i = 0; i < this.walkLength; i++) this.dirty[this.walkPath[i]!]! &= ~WALKED;
+    this.walkLength = 0;
+    this.walkRegion = NO_REGION;
+  }
+
+  setKernelBase(mfn: number): void {
+    this.kernelBase = mfn;
+    this.forgetWalk();
   }
 
   low(mfn: number, slot: number): number {
@@ -197,10 +227,9 @@ export class State {
 
   /** Stores an entry in memory, whatever the frame is. */
   setEntry(mfn: number, slot: number, low: number, high: number): void {
-    if (this.memory.set(mfn, slot, low, high)) {
-      this.changes.slot(mfn, slot);
-      if ((this.dirty[mfn]! & DIRTY_CONTENT) === 0) this.note(mfn, DIRTY_CONTENT);
-    }
+    this.memory.set(mfn, slot, low, high);
+    this.changes.slot(mfn, slot);
+    if (this.dirty[mfn] !== DIRTY) this.written(mfn);
   }
 
   zeroFrame(mfn: number): void {
@@ -215,7 +244,7 @@ export class State {
 
   private wholeFrameChanged(mfn: number): void {
     this.changes.slot(mfn, WHOLE_FRAME);
-    this.note(mfn, DIRTY_CONTENT);
+    if (this.dirty[mfn] !== DIRTY) this.written(mfn);
   }
 
   /** The frame is RAM of the guest's: what get_page() asks for (mm.c; rules 1.3). */
@@ -255,15 +284,12 @@ export class State {
   /** A writable type reference; false where the frame is something else (rules 1.4). */
   getWritable(mfn: number): boolean {
     const info = this.info[mfn]!;
-    if (this.typeCount[mfn] !== 0) {
-      if ((info & INFO_TYPE) !== TYPE_WRITABLE) return false;
-      this.touch(mfn);
-      this.typeCount[mfn]!++;
-      return true;
+    if ((info & INFO_TYPE) !== TYPE_WRITABLE) {
+      if (this.typeCount[mfn] !== 0) return false;
+      this.info[mfn] = (info & ~INFO_TYPE) | TYPE_WRITABLE | INFO_VALIDATED;
     }
     this.touch(mfn);
-    this.typeCount[mfn] = 1;
-    this.info[mfn] = (info & ~(INFO_TYPE | INFO_VALIDATED)) | TYPE_WRITABLE | INFO_VALIDATED;
+    this.typeCount[mfn]!++;
     return true;
   }
 
@@ -273,30 +299,14 @@ export class State {
     this.typeCount[mfn]!--;
   }
 
+  isReadOnlyIo(frame: number): boolean {
+    return this.readOnlyIo.some(({ mfn, count }) => frame >= mfn && frame < mfn + count);
+  }
+
   /** Owner and permission of I/O mappings: frames beyond memory and I/O frames (rules 2.3, step 2). */
   mayMapIo(mfn: number): boolean {
     return this.hardware && mfn < MFN_ADDRESSABLE;
   }
-}
-
-const ARRAYS = [
-  'info',
-  'typeCount',
-  'generalCount',
-  'linear',
-  'from',
-  'lostTypes',
-  'lostGenerals',
-  'm2pLow',
-  'm2pHigh',
-] as const;
-
-function extended<T extends Int32Array | Int16Array | Uint8Array>(array: T, length: number): T {
-  if (array.length >= length) return array;
-  if (length > FRAME_LIMIT_MAX) throw new RangeError(`${length} frames`);
-  const larger = new (array.constructor as Int32ArrayConstructor)(length) as T;
-  larger.set(array);
-  return larger;
 }
 
 /**

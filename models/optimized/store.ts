@@ -4,7 +4,7 @@ import { INFO_TYPE, INFO_VALIDATED, TYPE_L1, TYPE_WRITABLE } from '../x86/page-t
 import { FAULT, OK } from '../x86/result.js';
 import { emulateStore } from './l1.js';
 import { frameOf, type State } from './state.js';
-import { walk, walkedSlot, walkedTable, walkedWritable } from './walk.js';
+import { l1SlotOf, walk } from './walk.js';
 
 /** Which half of the entry is written, as in the record: 0 both, 1 low, 2 high. */
 const LOW_HALF = 1;
@@ -20,12 +20,12 @@ export function store(
   high: number,
 ): number {
   if (!walk(s, vaLow, vaHigh)) return FAULT;
-  const mapping = s.low(walkedTable, walkedSlot);
+  const mapping = s.low(s.walkTable, l1SlotOf(vaLow));
   if ((mapping & P) === 0) return FAULT;
-  const mfn = frameOf(mapping, s.high(walkedTable, walkedSlot));
+  const mfn = frameOf(mapping, s.high(s.walkTable, l1SlotOf(vaLow)));
   const slot = (vaLow & 0xfff) >> 3;
   if ((mapping & RW) === 0) return storeReadOnly(s, mfn, slot, part, low, high);
-  if (!walkedWritable) return FAULT;
+  if (!s.walkWritable) return FAULT;
   if (s.owned(mfn)) {
     s.setEntry(
       mfn,
@@ -46,6 +46,7 @@ export function storeReadOnly(
   low: number,
   high: number,
 ): number {
+  if (s.hardware && s.isReadOnlyIo(mfn)) return OK; // a write to a read-only I/O frame is dropped
   if (!s.emulates || !s.owned(mfn) || s.typeCount[mfn] === 0) return FAULT;
   if ((s.info[mfn]! & (INFO_TYPE | INFO_VALIDATED)) !== (TYPE_L1 | INFO_VALIDATED)) return FAULT;
   const newLow = part === HIGH_HALF ? s.low(mfn, slot) : low;

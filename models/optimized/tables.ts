@@ -100,7 +100,10 @@ export function take(s: State, mfn: number, want: number, handed: boolean): numb
     s.getPage(mfn);
   }
   const code = getType(s, mfn, want);
-  if (code !== OK && !handed && s.deferred !== mfn) s.putPage(mfn);
+  if (code !== OK && !handed) {
+    if (s.deferred !== mfn) s.putPage(mfn);
+    else if (s.leftover === mfn) s.lostGenerals[mfn]!++; // kept for a cleanup that has its own (rules 5.4)
+  }
   return code;
 }
 
@@ -114,7 +117,10 @@ export function putTypeAndPage(s: State, mfn: number): void {
 function promoteTable(s: State, mfn: number, level: number): number {
   const from = s.from[mfn]!;
   for (let slot = s.memory.next(mfn, from); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
-    if (!isGuestSlot(s, mfn, level, slot)) continue;
+    if (!isGuestSlot(s, mfn, level, slot)) {
+      slot = lastXenSlot(level);
+      continue;
+    }
     const low = s.low(mfn, slot);
     if ((low & P) === 0) continue;
     const high = s.high(mfn, slot);
@@ -124,7 +130,8 @@ function promoteTable(s: State, mfn: number, level: number): number {
       stop(s, mfn, slot, handed, frameOf(low, high));
       return code;
     }
-    s.setEntry(mfn, slot, adjustedLow(s, level, low), high);
+    const newLow = adjustedLow(s, level, low);
+    if (newLow !== low) s.setEntry(mfn, slot, newLow, high);
   }
   if (level === TYPE_L4) writeXenL4Slots(s, mfn);
   if (s.info[mfn]! & INFO_PAE_XEN_L2) writeXenL2Slots(s, mfn);
@@ -177,11 +184,26 @@ function getKernelL2(s: State, low: number, high: number, handed: boolean): numb
 function stop(s: State, mfn: number, slot: number, handed: boolean, child: number): void {
   if (slot === 0) return;
   s.from[mfn] = slot;
-  const takeOver = child !== 0 && s.deferred === child;
+  const takesOver = child !== 0 && s.deferred === child;
   s.info[mfn]! &= ~INFO_HANDED;
-  if (takeOver || handed) s.info[mfn]! |= INFO_HANDED;
-  if (takeOver) s.deferred = 0;
+  if (takesOver || handed) s.info[mfn]! |= INFO_HANDED;
+  if (takesOver) takeOver(s, child, handed);
   defer(s, mfn, false);
+}
+
+/**
+ * The failing child need not wait any more: the cleanup of its parent reaches it. A child that waited since
+ * an earlier MOV to CR3 loses what that cleanup does not give back.
+ */
+function takeOver(s: State, child: number, handed: boolean): void {
+  if (child === s.leftover) {
+    s.touch(child);
+    if (handed) s.lostGenerals[child]!++;
+    if (s.deferredWhole) s.lostTypes[child]!++;
+  }
+  s.deferred = 0;
+  s.deferredWhole = false;
+  s.leftover = 0;
 }
 
 /** Puts a table where its cleanup waits. Xen has one such place, and forgets what was there (rules 14.1, 5.4). */
@@ -198,6 +220,7 @@ export function defer(s: State, mfn: number, whole: boolean): void {
   }
   s.deferred = mfn;
   s.deferredWhole = whole;
+  s.leftover = 0;
 }
 
 /** mm.c: put_old_guest_table (rules 2.11, CLEANUP). */
@@ -239,8 +262,12 @@ function release(s: State, mfn: number, end: number): void {
   if (level === TYPE_L1) return releaseL1(s, mfn, end);
   const compatL3 = isCompatL3(s, mfn);
   for (let slot = s.memory.next(mfn, 0); slot < end; slot = s.memory.next(mfn, slot + 1)) {
+    if (!isGuestSlot(s, mfn, level, slot)) {
+      slot = lastXenSlot(level);
+      continue;
+    }
     const low = s.low(mfn, slot);
-    if ((low & P) === 0 || !isGuestSlot(s, mfn, level, slot)) continue;
+    if ((low & P) === 0) continue;
     putPageFromEntry(s, mfn, low, s.high(mfn, slot));
     if (compatL3) unadjustSlot(s, mfn, slot);
   }
@@ -325,6 +352,11 @@ function isGuestSlot(s: State, mfn: number, level: number, slot: number): boolea
   if (level === TYPE_L4) return slot < XEN_L4_FIRST || slot > XEN_L4_LAST;
   if (level === TYPE_L2) return (s.info[mfn]! & INFO_PAE_XEN_L2) === 0 || slot < s.paeXenSlot;
   return level !== TYPE_L3 || !s.compat || slot <= KERNEL_SLOT;
+}
+
+/** Where a run of Xen's slots ends. */
+function lastXenSlot(level: number): number {
+  return level === TYPE_L4 ? XEN_L4_LAST : SLOTS - 1;
 }
 
 function forbidden(s: State, level: number, low: number, high: number): boolean {

@@ -1,36 +1,46 @@
-/** From a virtual address to its L1 entry, through memory from the kernel's base pointer, as the processor goes. */
+/** From a virtual address to its L1 table, through memory from the kernel's base pointer, as the processor goes. */
 import { P, PSE, RW } from '../x86/entry.js';
 import { frameOf, type State } from './state.js';
-
-/** Where the last successful walk ended: L1 table and slot, and whether every level above lets the guest write. */
-export let walkedTable = 0;
-export let walkedSlot = 0;
-export let walkedWritable = false;
 
 /** [2^47, 0xffff880000000000), by the high half of the address: not canonical, or Xen's (rules 3.7). */
 export function inXenHole(s: State, high: number): boolean {
   return !s.compat && high >>> 0 >= 0x8000 && high >>> 0 < 0xffff8800;
 }
 
-/** False where a level is not present, maps a superpage, or the address is Xen's. */
+/**
+ * Finds the L1 table of an address: `s.walkTable`, and in `s.walkWritable` whether every level above lets the
+ * guest write. False where a level is not present or maps a superpage, or the address is Xen's.
+ */
 export function walk(s: State, low: number, high: number): boolean {
-  if (inXenHole(s, high)) return false;
-  walkedWritable = true;
-  let table = s.compat ? s.kernelBase : step(s, s.kernelBase, (high >>> 7) & 511);
-  if (table < 0) return false;
-  table = step(s, table, s.compat ? low >>> 30 : (low >>> 30) | ((high & 0x7f) << 2));
-  if (table < 0) return false;
-  table = step(s, table, (low >>> 21) & 511);
-  if (table < 0) return false;
-  walkedTable = table;
-  walkedSlot = (low >>> 12) & 511;
+  if (low >>> 21 === s.walkRegion && high === s.walkHigh) return true;
+  s.forgetWalk();
+  return !inXenHole(s, high) && walkMemory(s, low, high);
+}
+
+function walkMemory(s: State, low: number, high: number): boolean {
+  let writable = true;
+  let table = s.kernelBase;
+  for (let level = s.compat ? 3 : 4; level > 1; level--) {
+    s.onWalk(table);
+    const slot = slotOf(low, high, level);
+    const entry = s.low(table, slot);
+    if ((entry & P) === 0 || (entry & PSE) !== 0) return false;
+    if ((entry & RW) === 0) writable = false;
+    table = frameOf(entry, s.high(table, slot));
+    if (table >= s.limit) return false;
+  }
+  s.rememberWalk(low >>> 21, high, table, writable);
   return true;
 }
 
-function step(s: State, table: number, slot: number): number {
-  const low = s.low(table, slot);
-  if ((low & P) === 0 || (low & PSE) !== 0) return -1;
-  if ((low & RW) === 0) walkedWritable = false;
-  const next = frameOf(low, s.high(table, slot));
-  return next < s.limit ? next : -1;
+/** Slot of the address in its table of the level: 9 bits each, and in a 32-bit L3 two. */
+function slotOf(low: number, high: number, level: number): number {
+  if (level === 4) return (high >>> 7) & 511;
+  if (level === 3) return (low >>> 30) | ((high & 0x7f) << 2);
+  return (low >>> 21) & 511;
+}
+
+/** Slot of the address in its L1 table. */
+export function l1SlotOf(low: number): number {
+  return (low >>> 12) & 511;
 }

@@ -84,3 +84,16 @@ export function lowWord(mfn: number, flags: number): number {
 export function highWord(mfn: number, flags: number): number {
   return (Math.floor(mfn / TWO_20) & 0xfffff) | ((flags >>> 12) << 20);
 }
+
+export function lowOf(e: Entry): number {
+  return lowWord(e.mfn, e.flags);
+}
+
+export function highOf(e: Entry): number {
+  return highWord(e.mfn, e.flags);
+}
+
+/** The entry with one of its words, or both, replaced by those of another. */
+export function withPart(old: Entry, part: 'entry' | 'low' | 'high', e: Entry): Entry {
+  return entryOf(lowOf(part === 'high' ? old : e), highOf(part === 'low' ? old : e));
+}

@@ -1,8 +1,9 @@
 /**
  * What Xen itself writes into its own slots of guest tables. All of Xen's frames are one frame here, XEN_MFN
- * (src/program/machine.ts), so these constants only fix which of the slots are non-zero and with which flags.
+ * (src/program/machine.ts), so this only fixes which of the slots are non-zero and with which flags.
  */
-import { A, D, NX, P, PSE, RW, US } from './entry.js';
+import { XEN_MFN } from '../../src/program/machine.js';
+import { A, D, entry, NX, P, PSE, RW, US, ZERO, type Entry } from './entry.js';
 
 /** Slots of an L4 that belong to Xen (is_guest_l4_slot says no): 256..271. */
 export const XEN_L4_FIRST = 256;
@@ -20,3 +21,12 @@ export const RO_MPT_FLAGS = P | US | A;
 export const XEN_SLOT_FLAGS = P | RW | A | D | NX;
 /** Flags of the first of Xen's slots in a slot-3 L2 (frame XEN_MFN); the slots after it are zero. */
 export const PAE_XEN_FLAGS = P | PSE | A | D;
+
+export const RO_MPT_ENTRY = entry(XEN_MFN, RO_MPT_FLAGS);
+export const PAE_XEN_ENTRY = entry(XEN_MFN, PAE_XEN_FLAGS);
+
+/** What Xen puts into one of its slots of the L4 when the L4 has been validated. */
+export function xenL4Entry(l4: number, slot: number): Entry {
+  if (slot === RO_MPT_SLOT || slot === SHADOW_SLOT) return ZERO;
+  return entry(slot === LINEAR_SLOT ? l4 : XEN_MFN, XEN_SLOT_FLAGS);
+}

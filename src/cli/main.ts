@@ -1,6 +1,7 @@
 #!/usr/bin/env node
+import '../engine.js';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { readFileSync } from 'node:fs';
+import manifest from '../../package.json' with { type: 'json' };
 import { TextError } from '../text/error.js';
 import { fuzz } from './fuzz.js';
 import { replay } from './replay.js';
@@ -8,9 +9,6 @@ import { replay } from './replay.js';
 /** Exit status of bad usage or unreadable input. */
 const BAD_INPUT = 2;
 const SECONDS_MAX = 31_536_000;
-
-const packageFile = new URL('../../../package.json', import.meta.url);
-const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
 
 function wholeNumber(name: string, most: number) {
   return (text: string): number => {
@@ -26,7 +24,7 @@ const program = new Command('pvmmu')
   .description(
     'Checks the pagetable rules of Xen PV guests: two models in lockstep, and real recorded answers.',
   )
-  .version(version)
+  .version(manifest.version)
   .exitOverride()
   .configureHelp({ sortSubcommands: true });
 
@@ -50,6 +48,12 @@ program
   .option('--time <seconds>', 'how long to run', wholeNumber('seconds', SECONDS_MAX))
   .option('--ops <count>', 'how many operations to run', wholeNumber('operations', Number.MAX_SAFE_INTEGER))
   .action(fuzz);
+
+// Whoever reads our output may stop reading (`| head`): that is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 
 try {
   await program.parseAsync();

@@ -8,7 +8,8 @@ export type Verdict = string | undefined;
 
 /**
  * Runs a property over generated values and throws an Error that a reader can use: the shrunk value as text,
- * what broke, and the one command that repeats it. PVMMU_SEED and PVMMU_PATH choose seed and shrink path.
+ * what broke, and the one command that repeats it. PVMMU_SEED and PVMMU_PATH choose seed and shrink path,
+ * PVMMU_SHRINK=0 leaves the value as it was drawn.
  *
  * @param test file and name of the test, for the repeat command
  * @param runs how many values are drawn
@@ -30,7 +31,8 @@ export function checkProperty<T>(
   const details = fc.check(property, {
     seed,
     numRuns: runs,
-    ...(path === undefined ? {} : { path, endOnFailure: true }),
+    endOnFailure: path !== undefined || process.env['PVMMU_SHRINK'] === '0',
+    ...(path === undefined ? {} : { path }),
   });
   if (!details.failed) return;
   const [value] = details.counterexample ?? [];

@@ -25,6 +25,8 @@ export interface Find {
 
 /** Long enough that what a program builds is also torn down and used again. */
 const LENGTH_MAX = 400;
+/** Every so many programs end with a look at the whole state, which costs as much as some hundred operations. */
+const THOROUGH_EVERY = 32;
 
 /**
  * Draws programs and runs them on both models in lockstep. Program k of a run comes from a stream of its own,
@@ -52,7 +54,7 @@ export class Fuzzer {
     const machine = drawMachine(draw, arch);
     const code = drawProgram(draw, machine, 1 + draw.below(LENGTH_MAX), this.scout);
     const { lockstep, optimized } = this.pairFor(machine);
-    const failure = lockstep.run(machine, code);
+    const failure = lockstep.run(machine, code, this.programs % THOROUGH_EVERY === 0);
     this.programs++;
     this.operations += this.outcomes.add(code, lockstep.answers);
     if (failure === undefined) {

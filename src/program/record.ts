@@ -19,6 +19,8 @@ import {
 
 /** Words of a record. */
 export const RECORD = 8;
+/** Its binary logarithm: a shift where a division would be slow. */
+export const RECORD_SHIFT = 3;
 
 export const W_OPCODE = 0;
 /** Frame number, low half of a virtual address, or page of the LDT. */

@@ -1,0 +1,28 @@
+/** A set of frames that is emptied in constant time: a frame is in it if it carries the present stamp. */
+export class FrameSet {
+  /** The frames in it are the first `size` of these. */
+  readonly list: Int32Array;
+  size = 0;
+  private readonly stamps: Int32Array;
+  private stamp = 1;
+
+  constructor(frames: number) {
+    this.list = new Int32Array(frames);
+    this.stamps = new Int32Array(frames);
+  }
+
+  add(mfn: number): void {
+    if (this.stamps[mfn] === this.stamp) return;
+    this.stamps[mfn] = this.stamp;
+    this.list[this.size++] = mfn;
+  }
+
+  clear(): void {
+    if (this.size === 0) return;
+    this.size = 0;
+    if (++this.stamp === 0x7fffffff) {
+      this.stamps.fill(0);
+      this.stamp = 1;
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Checks the invariants after every operation at the cost of what the operation has changed.
+ *
+ * The tracker keeps its own account of who holds which frame, by following the entries and information words
+ * that the model says have changed, and holds every frame concerned against that account. The hardware walk
+ * follows from what is checked of each entry: whatever the processor uses as a table is a validated table of
+ * that level, or a table of the same level behind a read-only entry, and no such frame is mapped writable.
+ */
+import type { Model } from '../../models/model.js';
+import { WHOLE_FRAME } from '../../models/x86/changes.js';
+import { RO_MPT_SLOT } from '../../models/x86/xen-entries.js';
+import { isGuests } from '../frames.js';
+import type { Violation } from '../invariant.js';
+import { baseFault, segmentFault, userBaseFault } from '../owned-tables.js';
+import { xenSlotFault } from '../xen-slots.js';
+import { Holdings } from './holdings.js';
+import { Roots } from './roots.js';
+import { FrameVerdict } from './verdict.js';
+
+export class Tracker {
+  private frames = -1;
+  private held!: Holdings;
+  private roots!: Roots;
+  private verdicts!: FrameVerdict;
+  private pending = new Int32Array(64);
+  private pendingCount = 0;
+
+  constructor(private readonly model: Model) {}
+
+  /** Takes the model's state as it is and checks all of it. */
+  start(): Violation | undefined {
+    const { model } = this;
+    this.frames = model.frameLimit;
+    this.held = new Holdings(model, this.frames);
+    this.roots = new Roots(model, this.held.touched, this.frames);
+    this.verdicts = new FrameVerdict(model, this.held, this.roots);
+    for (let mfn = 0; mfn < this.frames; mfn++) {
+      this.held.touched.add(mfn);
+      this.held.countTable(mfn);
+    }
+    const violation = this.verdict(this.followRoots(true));
+    this.held.dirty.clear();
+    return violation;
+  }
+
+  /** Goes back to the start state, to which the model has just been reset. */
+  reset(): void {
+    const { held } = this;
+    if (this.model.frameLimit !== this.frames) {
+      this.start();
+      return;
+    }
+    const { list, size } = held.dirty;
+    for (let i = 0; i < size; i++) held.dropTable(list[i]);
+    for (let i = 0; i < size; i++) held.countTable(list[i]);
+    this.followRoots(true);
+    held.touched.clear();
+    held.dirty.clear();
+    held.fault = undefined;
+  }
+
+  /** Follows the model's last operation; the first invariant found violated, if any. */
+  step(): Violation | undefined {
+    if (this.model.frameLimit !== this.frames) return this.start();
+    const descriptors = this.dropChanged();
+    this.countChanged();
+    return this.verdict(this.followRoots(descriptors));
+  }
+
+  /** Drops what changed tables and slots held; whether a descriptor table is among the frames. */
+  private dropChanged(): boolean {
+    const { held, roots, frames, model } = this;
+    const { changes } = model;
+    let descriptors = false;
+    for (let i = 0; i < changes.frameCount; i++) {
+      const mfn = changes.frames[i];
+      if (mfn >>> 0 >= frames) continue;
+      held.touched.add(mfn);
+      if (!held.hasShape(mfn)) this.recountLater(mfn);
+      if (roots.concerns(mfn)) descriptors = true;
+    }
+    for (let i = 0; i < changes.slotCount; i++) {
+      const mfn = changes.slots[2 * i];
+      const slot = changes.slots[2 * i + 1];
+      if (mfn >>> 0 >= frames || !held.isCounted(mfn)) continue;
+      if (slot === WHOLE_FRAME || held.isPartial(mfn)) {
+        this.recountLater(mfn);
+      } else {
+        held.dirty.add(mfn);
+        held.dropSlot(mfn, slot);
+      }
+    }
+    return descriptors;
+  }
+
+  private recountLater(mfn: number): void {
+    this.held.dropTable(mfn);
+    if (this.pendingCount === this.pending.length) {
+      const larger = new Int32Array(this.pending.length * 2);
+      larger.set(this.pending);
+      this.pending = larger;
+    }
+    this.pending[this.pendingCount++] = mfn;
+  }
+
+  /** Counts changed tables and slots afresh, by what is in memory now. */
+  private countChanged(): void {
+    const { held, frames, model } = this;
+    const { changes } = model;
+    for (let i = 0; i < this.pendingCount; i++) {
+      if (!held.isCounted(this.pending[i])) held.countTable(this.pending[i]);
+    }
+    this.pendingCount = 0;
+    for (let i = 0; i < changes.slotCount; i++) {
+      const mfn = changes.slots[2 * i];
+      const slot = changes.slots[2 * i + 1];
+      if (mfn >>> 0 >= frames || slot === WHOLE_FRAME || !held.isCounted(mfn) || held.isPartial(mfn))
+        continue;
+      held.countSlot(mfn, slot);
+    }
+  }
+
+  private followRoots(descriptors: boolean): boolean {
+    const rebased = this.roots.follow();
+    if (descriptors || this.roots.resized()) this.roots.followSegments();
+    return rebased;
+  }
+
+  /** Checks every frame touched in this step. */
+  private verdict(rebased: boolean): Violation | undefined {
+    const { held } = this;
+    let violation = held.fault;
+    held.fault = undefined;
+    if (rebased) violation ??= this.baseVerdict();
+    const { stray } = this.roots;
+    if (stray !== 0) violation ??= segmentFault(this.model, stray, 'a frame of the GDT or LDT');
+    const { list, size } = held.touched;
+    for (let i = 0; i < size && violation === undefined; i++) violation = this.verdicts.of(list[i]);
+    held.touched.clear();
+    return violation;
+  }
+
+  /** A new base pointer may name no frame at all; and its slot for the M2P must have been filled. */
+  private baseVerdict(): Violation | undefined {
+    const { model } = this;
+    const base = model.kernelBase();
+    const violation = baseFault(model, base, 'kernel base pointer') ?? userBaseFault(model);
+    if (violation || model.machine.arch === 'x86_32' || !isGuests(model.info(base))) return violation;
+    return xenSlotFault(model, base, model.info(base), RO_MPT_SLOT);
+  }
+}
