@@ -72,8 +72,12 @@ function compareNamed(
   optimized: ModelState,
   changes: Changes,
 ): Difference | undefined {
+  let last = -1;
   for (let i = 0; i < changes.frameCount; i++) {
-    const difference = compareFrame(reference, optimized, changes.frames[i]);
+    const mfn = changes.frames[i];
+    if (mfn === last) continue; // a model may name a frame several times in a row
+    last = mfn;
+    const difference = compareFrame(reference, optimized, mfn);
     if (difference) return difference;
   }
   for (let i = 0; i < changes.slotCount; i++) {

@@ -1,5 +1,4 @@
 /** Segment descriptors, the GDT and the LDT. A descriptor's low word is Xen's `a`, its high word `b`. */
-import { DEFAULT_PAE_XEN_SLOT } from '../../src/program/machine.js';
 import { P, SLOTS } from '../x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED, TYPE_SEG_DESC } from '../x86/page-type.js';
 import { EFAULT, EINVAL, OK } from '../x86/result.js';
@@ -62,7 +61,7 @@ function checkCompatSegment(s: State, a: number, b: number): boolean {
 
 /** First address of Xen's area in a 32-bit guest: 0xF5800000 unless the machine's first slot of Xen's says otherwise. */
 function compatXenStart(s: State): number {
-  return (0x600 + (s.machine.paeXenSlot ?? DEFAULT_PAE_XEN_SLOT)) * 0x200000;
+  return (0x600 + s.paeXenSlot) * 0x200000;
 }
 
 /** pv/descriptor-tables.c: validate_segdesc_page (rules 2.6). */

@@ -14,7 +14,7 @@ export function release(s: State, mfn: number): number {
 
 /** common/memory.c: guest_remove_page. The frame stays the guest's until its last reference goes. */
 export function decreaseReservation(s: State, mfn: number): number {
-  if (!s.owned(mfn) || (s.info[mfn]! & INFO_SPECIAL) !== 0) return NONE;
+  if (!s.owned(mfn)) return NONE;
   if ((s.info[mfn]! & INFO_ALLOCATED) === 0) return OK;
   s.touch(mfn);
   s.info[mfn]! &= ~INFO_ALLOCATED;

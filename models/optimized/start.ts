@@ -86,10 +86,6 @@ function count(s: State, table: StartTable): void {
     }
     if (entry.mfn === table.mfn) continue;
     refer(s, entry.mfn);
-    if ((s.info[entry.mfn]! & INFO_TYPE) === table.level) {
-      s.linear[table.mfn]!++;
-      s.linear[entry.mfn]!--;
-    }
     if (s.compat && table.level === TYPE_L3 && slot === 3) s.info[entry.mfn]! |= INFO_PAE_XEN_L2;
   }
 }

@@ -5,8 +5,7 @@ import type { Word64 } from '../../src/program/operation.js';
 import { Changes, WHOLE_FRAME } from '../x86/changes.js';
 import { CACHE_ATTRIBUTES, MFN_MAX, RW, ZERO, type Entry } from '../x86/entry.js';
 import * as t from '../x86/page-type.js';
-import { TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4 } from '../x86/page-type.js';
-import { TYPE_SEG_DESC, TYPE_WRITABLE, isTable } from '../x86/page-type.js';
+import { TYPE_L1, TYPE_L3, TYPE_L4, TYPE_SEG_DESC, TYPE_WRITABLE, isTable } from '../x86/page-type.js';
 import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
 import * as xs from '../x86/xen-entries.js';
 import * as rules from './entries.js';
@@ -159,10 +158,11 @@ export class Mm {
   }
   // linear_pt_count. The table's linear entries, less those elsewhere that name it (rules 1.1).
   linearPtCount(table: Page): number {
-    if (levelOf(table) < TYPE_L2 || !isTable(levelOf(table))) return 0;
-    const isUse = ([slot, e]: readonly [number, Entry]): boolean =>
-      !(e.flags & RW) && this.page(e.mfn).typeRefs.includes(entryHolder(table, slot, 1));
-    return [...table.memory].filter(isUse).length - table.typeRefs.filter(isLinear).length;
+    if (levelOf(table) < t.TYPE_L2 || !isTable(levelOf(table))) return 0;
+    let linear = 0;
+    for (const [slot, e] of table.memory)
+      if (!(e.flags & RW) && this.page(e.mfn).typeRefs.includes(entryHolder(table, slot, 1))) linear++;
+    return linear - table.typeRefs.filter(isLinear).length;
   }
   // is_guest_l4_slot, is_guest_l2_slot. L4 256..271 and the end of a slot-3 L2 are Xen's (rules 5.3, 6.4).
   isGuestSlot(table: Page, slot: number): boolean {

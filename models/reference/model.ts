@@ -289,12 +289,12 @@ export class ReferenceModel extends Mm implements Model {
     }
     const paeL3s = tables.filter(({ level }) => this.is32bit() && level === TYPE_L3);
     for (const { mfn } of paeL3s) this.page(this.page(mfn).read(3).mfn).setType(TYPE_L2_PAE, true);
-    for (const { level, mfn, pinned, entries } of tables) {
+    for (const { level, mfn, pinned } of tables) if (pinned) this.getPageAndType(mfn, level, by.PIN);
+    this.getPageAndType(base, this.is32bit() ? TYPE_L3 : TYPE_L4, by.KERNEL_BASE);
+    for (const { mfn, entries } of tables.toSorted((a, b) => b.level - a.level)) {
       for (const { slot, entry: e } of entries) this.getPageFromEntry(e, this.page(mfn), slot, OWNER_GUEST);
-      if (pinned) this.getPageAndType(mfn, level, by.PIN);
       this.writeXenSlots(this.page(mfn));
     }
-    this.getPageAndType(base, this.is32bit() ? TYPE_L3 : TYPE_L4, by.KERNEL_BASE);
     if (!this.is32bit()) this.fillRoMpt(this.page(base));
     for (const page of this.touched) page.atStart = undefined;
     this.touched = [];
