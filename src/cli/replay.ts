@@ -39,6 +39,7 @@ function modelsOf(which: ReplayOptions['model']): Model[] {
 }
 
 function differenceText({ file, program, line, model, what, expected, got }: Difference): string {
-  const subject = what === 'final' ? '' : `${what}\n`;
-  return `${file}:${line}: program ${program}: ${model} model\n  ${subject}  expected ${expected}\n  got      ${got}`;
+  const lines = [`${file}:${line}: program ${program}: ${model} model`];
+  if (what !== 'final') lines.push(`  ${what}`);
+  return [...lines, `  expected ${expected}`, `  got      ${got}`].join('\n');
 }
