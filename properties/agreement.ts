@@ -58,8 +58,14 @@ export function compareStates(reference: ModelState, optimized: ModelState): Dif
   return undefined;
 }
 
+/** A model names a frame as often as it touches it, and the other names it too: when each was last compared. */
+let compared = new Int32Array(0);
+let comparison = 0;
+
 /** Compares what the last operation may have changed, by either model's account. */
 export function compareChanges(reference: Model, optimized: Model): Difference | undefined {
+  if (compared.length < reference.frameLimit) compared = new Int32Array(reference.frameLimit);
+  comparison = (comparison + 1) | 0;
   return (
     compareMachine(reference, optimized) ??
     compareNamed(reference, optimized, reference.changes) ??
@@ -72,11 +78,10 @@ function compareNamed(
   optimized: ModelState,
   changes: Changes,
 ): Difference | undefined {
-  let last = -1;
   for (let i = 0; i < changes.frameCount; i++) {
     const mfn = changes.frames[i];
-    if (mfn === last) continue; // a model may name a frame several times in a row
-    last = mfn;
+    if (compared[mfn] === comparison) continue;
+    compared[mfn] = comparison;
     const difference = compareFrame(reference, optimized, mfn);
     if (difference) return difference;
   }
