@@ -60,12 +60,20 @@ export function compareStates(reference: ModelState, optimized: ModelState): Dif
 
 /** A model names a frame as often as it touches it, and the other names it too: when each was last compared. */
 let compared = new Int32Array(0);
+let comparedWhole = new Int32Array(0);
 let comparison = 0;
+/** The slot last compared: mostly both models name the same one. */
+let lastFrame = -1;
+let lastSlot = -1;
 
 /** Compares what the last operation may have changed, by either model's account. */
 export function compareChanges(reference: Model, optimized: Model): Difference | undefined {
-  if (compared.length < reference.frameLimit) compared = new Int32Array(reference.frameLimit);
+  if (compared.length < reference.frameLimit) {
+    compared = new Int32Array(reference.frameLimit);
+    comparedWhole = new Int32Array(reference.frameLimit);
+  }
   comparison = (comparison + 1) | 0;
+  lastFrame = -1;
   return (
     compareMachine(reference, optimized) ??
     compareNamed(reference, optimized, reference.changes) ??
@@ -88,11 +96,17 @@ function compareNamed(
   for (let i = 0; i < changes.slotCount; i++) {
     const mfn = changes.slots[2 * i];
     const slot = changes.slots[2 * i + 1];
-    const difference =
-      slot === WHOLE_FRAME
-        ? compareSlots(reference, optimized, mfn)
-        : compareSlot(reference, optimized, mfn, slot);
-    if (difference) return difference;
+    if (slot !== WHOLE_FRAME) {
+      if (mfn === lastFrame && slot === lastSlot) continue;
+      lastFrame = mfn;
+      lastSlot = slot;
+      const difference = compareSlot(reference, optimized, mfn, slot);
+      if (difference) return difference;
+    } else if (comparedWhole[mfn] !== comparison) {
+      comparedWhole[mfn] = comparison;
+      const difference = compareSlots(reference, optimized, mfn);
+      if (difference) return difference;
+    }
   }
   return undefined;
 }
@@ -184,7 +198,7 @@ function compareSlot(
   frame: number,
   slot: number,
 ): Difference | undefined {
-  if (!isGuests(reference.info(frame))) return undefined;
+  if (!isGuests(optimized.info(frame))) return undefined;
   const low = reference.low(frame, slot) !== optimized.low(frame, slot);
   if (!low && reference.high(frame, slot) === optimized.high(frame, slot)) return undefined;
   const what = low ? 'entry low word' : 'entry high word';

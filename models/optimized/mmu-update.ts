@@ -79,8 +79,7 @@ function element(s: State, code: Int32Array, at: number, fd: number): number {
 /** MMU_MACHPHYS_UPDATE. */
 function machphys(s: State, mfn: number, low: number, high: number, fd: number): number {
   if (!hasPrivilege(s, fd)) return EPERM;
-  const inMemory = mfn >= 0 && mfn < s.limit;
-  const io = inMemory && (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
+  const io = (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
   if (fd === FD_SELF ? !s.owned(mfn) : fd !== FD_IO || !io) return EINVAL;
   s.touch(mfn);
   s.m2pLow[mfn] = low;

@@ -177,10 +177,11 @@ function newUserBase(s: State, mfn: number): number {
  * guest it was not cleaned up before either, and the replaced base waits too.
  */
 export function writeCr3(s: State, mfn: number): number {
-  if (!s.compat || !s.leaks) cleanup(s);
+  if (!s.owned(mfn)) return FAULT;
+  if (!s.compat) cleanup(s);
   const old = s.kernelBase;
   s.leftover = s.deferred;
-  const code = s.owned(mfn) ? loadBase(s, mfn) : EINVAL;
+  const code = loadBase(s, mfn);
   if (code === OK && old !== s.kernelBase) {
     if (s.compat) defer(s, old, true);
     else putTypeAndPage(s, old);

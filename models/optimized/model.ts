@@ -33,20 +33,20 @@ import {
 import type { Model } from '../model.js';
 import type { Changes } from '../x86/changes.js';
 import { INFO_PARTIAL } from '../x86/page-type.js';
-import { EFAULT, FAULT, OK } from '../x86/result.js';
+import { FAULT, OK } from '../x86/result.js';
 import { accessLdt, setGdt, updateDescriptor } from './descriptors.js';
 import { decreaseReservation, receive, release } from './memory-ops.js';
 import { mmuUpdate, mmuUpdateList, updateVa } from './mmu-update.js';
 import { mmuext, mmuextList, writeCr3 } from './mmuext.js';
 import { start } from './start.js';
-import { State } from './state.js';
+import { GDT_FRAMES, State } from './state.js';
 import { mayFill, store, storeReadOnly } from './store.js';
 
 /** Xen's PV page typing on typed arrays, written for speed; the one for reading is the reference model. */
 export class OptimizedModel implements Model {
   readonly name = 'optimized';
   private readonly s = new State();
-  private readonly gdtList = new Int32Array(64);
+  private readonly gdtList = new Int32Array(GDT_FRAMES);
 
   get machine(): Machine {
     return this.s.machine;
@@ -138,58 +138,57 @@ export class OptimizedModel implements Model {
   }
 
   private setGdt(code: Int32Array, at: number): number {
-    const listed = code[at + W_ITEMS]!;
-    if (listed > this.gdtList.length) return EFAULT;
+    const listed = Math.min(code[at + W_ITEMS]!, this.gdtList.length);
     for (let i = 0; i < listed; i++) this.gdtList[i] = code[at + (i + 1) * RECORD + W_FRAME]!;
     return setGdt(this.s, this.gdtList, listed, code[at + W_COUNT]!);
   }
 
   info(mfn: number): number {
-    return mfn < this.s.limit ? this.s.info[mfn]! : 0;
+    return this.s.info[mfn] ?? 0;
   }
 
   typeCount(mfn: number): number {
-    return mfn < this.s.limit ? this.s.typeCount[mfn]! : 0;
+    return this.s.typeCount[mfn] ?? 0;
   }
 
   generalCount(mfn: number): number {
-    return mfn < this.s.limit ? this.s.generalCount[mfn]! : 0;
+    return this.s.generalCount[mfn] ?? 0;
   }
 
   linearCount(mfn: number): number {
-    return mfn < this.s.limit ? this.s.linear[mfn]! : 0;
+    return this.s.linear[mfn] ?? 0;
   }
 
   partialFrom(mfn: number): number {
-    return mfn < this.s.limit && this.s.info[mfn]! & INFO_PARTIAL ? this.s.from[mfn]! : 0;
+    return this.info(mfn) & INFO_PARTIAL ? this.s.from[mfn]! : 0;
   }
 
   lostTypeReferences(mfn: number): number {
-    return mfn < this.s.limit ? this.s.lostTypes[mfn]! : 0;
+    return this.s.lostTypes[mfn] ?? 0;
   }
 
   lostGeneralReferences(mfn: number): number {
-    return mfn < this.s.limit ? this.s.lostGenerals[mfn]! : 0;
+    return this.s.lostGenerals[mfn] ?? 0;
   }
 
   low(mfn: number, slot: number): number {
-    return mfn < this.s.limit ? this.s.low(mfn, slot) : 0;
+    return this.s.low(mfn, slot);
   }
 
   high(mfn: number, slot: number): number {
-    return mfn < this.s.limit ? this.s.high(mfn, slot) : 0;
+    return this.s.high(mfn, slot);
   }
 
   nextUsed(mfn: number, slot: number): number {
-    return mfn < this.s.limit ? this.s.memory.next(mfn, slot) : 512;
+    return this.s.memory.next(mfn, slot);
   }
 
   m2pLow(mfn: number): number {
-    return mfn < this.s.limit ? this.s.m2pLow[mfn]! : -1;
+    return this.s.m2pLow[mfn] ?? -1;
   }
 
   m2pHigh(mfn: number): number {
-    return mfn < this.s.limit ? this.s.m2pHigh[mfn]! : -1;
+    return this.s.m2pHigh[mfn] ?? -1;
   }
 
   kernelBase(): number {

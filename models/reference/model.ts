@@ -8,7 +8,7 @@ import { ZERO, entry, type Entry } from '../x86/entry.js';
 import * as t from '../x86/page-type.js';
 import { OWNER_GUEST, TYPE_L1, TYPE_L3, TYPE_L4, TYPE_SEG_DESC, TYPE_WRITABLE } from '../x86/page-type.js';
 import { EACCES, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, ESRCH } from '../x86/result.js';
-import { FAULT, NONE, OK, codeOf, withDone } from '../x86/result.js';
+import { FAULT, NONE, OK, withDone } from '../x86/result.js';
 import * as rules from './entries.js';
 import { Mm } from './mm.js';
 import * as by from './page.js';
@@ -31,8 +31,10 @@ export class ReferenceModel extends Mm implements Model {
   perform(op: Operation, fd: DomainId = 'self'): number {
     const methods = this as unknown as Record<string, (op: Operation, fd: DomainId) => number>;
     if (this.queued && QUEUEING.test(op.kind)) this.putOldGuestTable();
-    const isForeign = fd !== 'self' && !/^(mmu|machphys)/.test(op.kind); // FD owns no frame that can be named
-    const code = isForeign ? (/^(new_|set_)/.test(op.kind) ? EPERM : EINVAL) : methods[op.kind]!(op, fd);
+    // FD owns no frame that can be named; a 32-bit guest's layer refuses NEW_USER_BASEPTR first (rules 3.8).
+    const isForeign = fd !== 'self' && !/^(mmu|machphys)/.test(op.kind);
+    const isOwn = () => (this.is32bit() ? /^(new_base|set_)/ : /^(new_|set_)/).test(op.kind);
+    const code = isForeign ? (isOwn() ? EPERM : EINVAL) : methods[op.kind]!(op, fd);
     if (this.queued && QUEUEING.test(op.kind)) this.putOldGuestTable();
     return code;
   }
@@ -51,14 +53,9 @@ export class ReferenceModel extends Mm implements Model {
     if (options.badList || pfd === 'none') return options.badList ? EFAULT : ESRCH;
     return FD_OWNERS[options.fd] ? this.runList(items, options) : withDone(ESRCH, options.continued ?? 0);
   }
-  // compat_mmuext_op. What comes before a NEW_USER_BASEPTR is run as a list of its own (rules 3.8).
   mmuext_op_list({ options, items }: Of<'mmuext_op_list'>): number {
     const refused = options.badList ? EFAULT : this.fdError(options.fd);
-    const isLast = (item: Operation, i: number) =>
-      item.kind === 'new_user_baseptr' && i !== options.unreadable;
-    const end = this.is32bit() ? items.findIndex(isLast) : -1;
-    const result = refused || this.runList(end < 0 ? items : items.slice(0, end), options);
-    return end >= 0 && codeOf(result) === OK ? result | EINVAL : result;
+    return refused || this.runList(items, options);
   }
   // do_mmu_update. Tables are checked, unused pages just written. FD owns what L1s map (rules 3.2).
   mmu_update({ mfn, slot, command, entry: e }: Of<'mmu_update'>, fd: DomainId): number {
@@ -225,17 +222,17 @@ export class ReferenceModel extends Mm implements Model {
     return code === OK && flush !== 'none' && badBitmap ? EFAULT : code;
   }
   // A store of the guest kernel's reaches memory, is emulated, or faults (rules 3.11).
-  store(op: Of<'store'>): number {
-    const { l1e, writable } = this.walk(op.va);
-    const [page, slot] = [this.page(l1e.mfn), (op.va.low >>> 3) & 511];
+  store({ va, part, entry: e }: Of<'store'>): number {
+    const { l1e, writable } = this.walk(va);
+    const [page, slot] = [this.page(l1e.mfn), (va.low >>> 3) & 511];
     if (!rules.isPresent(l1e) || (l1e.flags & f.RW && !writable)) return FAULT;
-    if (!(l1e.flags & f.RW)) return this.store_frame({ ...op, kind: 'store_frame', mfn: l1e.mfn, slot });
-    if (page.owner === OWNER_GUEST) this.setEntry(page, slot, f.withPart(page.read(slot), op.part, op.entry));
+    if (!(l1e.flags & f.RW)) return this.store_frame({ mfn: l1e.mfn, slot, part, entry: e });
+    if (page.owner === OWNER_GUEST) this.setEntry(page, slot, f.withPart(page.read(slot), part, e));
     return OK;
   }
   // pv/ro-page-fault.c: ptwr_emulated_update. Xen itself stores to an L1 table in use, mapped read-only.
   // When a 32-bit guest writes an upper half that may not be, the entry becomes not present (rules 3.11).
-  store_frame({ mfn, slot, part, entry: value }: Of<'store_frame'>): number {
+  store_frame({ mfn, slot, part, entry: value }: Omit<Of<'store_frame'>, 'kind'>): number {
     const { hardwareDomain, writablePagetables } = this.machine;
     const table = this.page(mfn);
     if (hardwareDomain && this.isReadOnlyIo(mfn)) return OK;
@@ -329,8 +326,11 @@ export class ReferenceModel extends Mm implements Model {
   lostGeneralReferences = (mfn: number): number => countLost(this.page(mfn).generalRefs);
   low = (mfn: number, slot: number): number => f.lowOf(this.page(mfn).read(slot));
   high = (mfn: number, slot: number): number => f.highOf(this.page(mfn).read(slot));
-  nextUsed = (mfn: number, slot: number): number =>
-    Math.min(f.SLOTS, ...[...this.page(mfn).memory.keys()].filter((used) => used >= slot));
+  nextUsed(mfn: number, slot: number): number {
+    let next: number = f.SLOTS;
+    for (const used of this.page(mfn).memory.keys()) if (used >= slot && used < next) next = used;
+    return next;
+  }
   m2pLow = (mfn: number): number => this.m2p.get(mfn)?.low ?? -1;
   m2pHigh = (mfn: number): number => this.m2p.get(mfn)?.high ?? -1;
   kernelBase = (): number => this.bases.kernel;

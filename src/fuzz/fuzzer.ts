@@ -26,7 +26,7 @@ export interface Find {
 /** Long enough that what a program builds is also torn down and used again. */
 const LENGTH_MAX = 400;
 /** Every so many programs end with a look at the whole state, which costs as much as some hundred operations. */
-const THOROUGH_EVERY = 32;
+const THOROUGH_EVERY = 100;
 
 /**
  * Draws programs and runs them on both models in lockstep. Program k of a run comes from a stream of its own,

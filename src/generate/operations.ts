@@ -64,7 +64,14 @@ const TOTAL = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
 export function drawOperation(scene: Scene): Operation {
   if (scene.state.kernelBase() !== scene.bootRoot && oneIn(scene.draw, 8))
     return { kind: 'new_baseptr', mfn: scene.bootRoot };
+  if (scene.state.deferred() !== 0 && oneIn(scene.draw, 2)) return whileATableWaits(scene);
   return OPERATIONS[weighted(scene.draw, WEIGHTS, TOTAL)]![1](scene);
+}
+
+/** What does not clean up the table that MOV to CR3 has left waiting, and so meets it (rules 5.4). */
+function whileATableWaits(scene: Scene): Operation {
+  if (oneIn(scene.draw, 3)) return pick(scene.draw, [remap, store, setGdt])(scene);
+  return { kind: 'write_cr3', mfn: oneIn(scene.draw, 3) ? scene.state.deferred() : root(scene) };
 }
 
 function windowAddress(scene: Scene, index: number, offset = 0): Word64 {

@@ -9,7 +9,7 @@ import { compareChanges, compareStates } from '../../properties/agreement.js';
 import { scan, type Violation } from '../../properties/index.js';
 import { Tracker } from '../../properties/incremental/tracker.js';
 import type { Machine } from '../program/machine.js';
-import { RECORD, span } from '../program/record.js';
+import { RECORD, RECORD_SHIFT, span } from '../program/record.js';
 
 export interface Failure {
   /** The models answer differently, are in different states, or an invariant does not hold. */
@@ -95,7 +95,7 @@ function compareResults(
   at: number,
   operation: number,
 ): Failure | undefined {
-  const first = at / RECORD;
+  const first = at >> RECORD_SHIFT;
   for (let i = first; i < first + span(code, at); i++) {
     if (expected[i] === found[i]) continue;
     const element = i === first ? '' : ` for element ${i - first}`;
