@@ -72,7 +72,7 @@ class Progress {
   update(fuzzer: Fuzzer, seconds: number): void {
     const rate = Math.round(fuzzer.operations / seconds).toLocaleString('en');
     const programs = fuzzer.programs.toLocaleString('en');
-    this.bar?.update(Math.round(seconds), { rate, programs, outcomes: fuzzer.outcomes.shares() });
+    this.bar?.update(Math.round(seconds), { rate, programs, outcomes: fuzzer.outcomes.shares(5) });
   }
 
   stop(): void {

@@ -20,11 +20,14 @@ export class Outcomes {
     return operations;
   }
 
-  /** Answers by how often they were given, in per cent of all. */
-  shares(): string {
+  /** The most frequent answers, in per cent of all. */
+  shares(most = Infinity): string {
     const byCode = [...RESULT_NAMES].map(([code, name]) => ({ name, count: this.sum(code) }));
     const seen = byCode.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count);
-    return seen.map(({ name, count }) => `${name} ${((100 * count) / this.total).toFixed(1)} %`).join(', ');
+    return seen
+      .slice(0, most)
+      .map(({ name, count }) => `${name} ${((100 * count) / this.total).toFixed(1)} %`)
+      .join(', ');
   }
 
   /** A line for each operation: its name and how often it gave which answer. */
