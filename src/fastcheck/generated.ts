@@ -3,6 +3,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { drawMachine } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import type { Arch } from '../program/machine.js';
+import { operationStarts, RECORD } from '../program/record.js';
 import { type Candidate, smallerThan } from '../shrink/candidates.js';
 import { candidateText } from '../shrink/text.js';
 
@@ -38,13 +39,22 @@ class ProgramArbitrary extends fc.Arbitrary<Candidate> {
   }
 }
 
-/** The program as a value that fast-check prints as program text. */
+/** The program as a value that fast-check prints as program text, with the answers that it gets. */
 function value(candidate: Candidate): fc.Value<Candidate> {
   Object.defineProperty(candidate, fc.toStringMethod, {
-    value: () => candidateText(candidate),
+    value: () => candidateText(candidate, 'counterexample', answersTo(candidate)),
     enumerable: false,
   });
   return new fc.Value(candidate, undefined);
+}
+
+/** The optimized model's answers, by record. */
+function answersTo({ machine, code }: Candidate): Int32Array {
+  const model = new OptimizedModel();
+  const answers = new Int32Array(code.length / RECORD);
+  model.start(machine);
+  for (const at of operationStarts(code)) model.run(code, at, answers);
+  return answers;
 }
 
 export function programs(arch: Arch, lengthMax = 200): fc.Arbitrary<Candidate> {

@@ -1,7 +1,8 @@
 /** Random operations for the standard layout that often get pagetables accepted, broken and resumed. */
-import seedrandom from 'seedrandom';
 import { A, D, G, NX, P, PCD, PSE, RW, US, entry, type Entry } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
+import type { Draw } from '../../src/generate/draw.js';
+import { stream } from '../../src/generate/streams.js';
 import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, WINDOW_0, type Machine } from '../../src/program/machine.js';
 import {
   MMU_COMMANDS,
@@ -13,14 +14,14 @@ import {
 } from '../../src/program/operation.js';
 
 export class RandomOperations {
-  private readonly random: seedrandom.PRNG;
+  private readonly draw: Draw;
   private readonly boot: readonly number[];
 
   constructor(
     seed: string,
     private readonly machine: Machine,
   ) {
-    this.random = seedrandom(seed);
+    this.draw = stream(seed);
     const { B1, B2, B3, B4, K0, K2, K3 } = BOOT_MFN;
     this.boot = machine.arch === 'x86_64' ? [B1, B2, B3, B4] : [B1, B2, B3, K0, K2, K3];
   }
@@ -51,6 +52,11 @@ export class RandomOperations {
     if (draw < 0.2) return { kind: 'release', mfn: this.frame() };
     if (draw < 0.21) return { kind: 'receive', mfn: this.frame(), count: 1 };
     return this.hypercall();
+  }
+
+  /** In [0, 1). */
+  private random(): number {
+    return this.draw.below(2 ** 30) / 2 ** 30;
   }
 
   private hypercall(): Hypercall {
@@ -181,7 +187,7 @@ export class RandomOperations {
   }
 
   private below(limit: number): number {
-    return Math.floor(this.random() * limit);
+    return this.draw.below(limit);
   }
 
   private chance(probability: number): boolean {
