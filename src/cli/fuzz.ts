@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type Find, Fuzzer } from '../fuzz/fuzzer.js';
+import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import { candidateText } from '../shrink/text.js';
 
@@ -93,7 +94,7 @@ function summarize(fuzzer: Fuzzer): void {
 function findText({ arch, seed, program, failure, answers, operationsDrawn }: Find): string {
   return [
     '',
-    `Found: ${failure.kind === 'invariant' ? `invariant ${failure.violation!.invariant} is violated` : `the models differ (${failure.kind})`}`,
+    `Found: ${whatFailed(failure)}`,
     failure.message,
     `Shrunk from ${operationsDrawn} operations:`,
     '',
@@ -101,4 +102,11 @@ function findText({ arch, seed, program, failure, answers, operationsDrawn }: Fi
     '',
     `Repeat: npx pvmmu fuzz --arch ${arch} --seed ${seed} --ops 1`,
   ].join('\n');
+}
+
+function whatFailed({ kind, violation }: Failure): string {
+  if (kind === 'assertion') return 'a model gave up';
+  return kind === 'invariant'
+    ? `invariant ${violation!.invariant} is violated`
+    : `the models differ (${kind})`;
 }

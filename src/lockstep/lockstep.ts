@@ -12,8 +12,8 @@ import type { Machine } from '../program/machine.js';
 import { RECORD, RECORD_SHIFT, span } from '../program/record.js';
 
 export interface Failure {
-  /** The models answer differently, are in different states, or an invariant does not hold. */
-  readonly kind: 'result' | 'state' | 'invariant';
+  /** The models answer differently, are in different states, an invariant does not hold, or a model gave up. */
+  readonly kind: 'result' | 'state' | 'invariant' | 'assertion';
   /** Index of the operation after which it was found, -1 for the start state. */
   readonly operation: number;
   readonly message: string;
@@ -23,6 +23,8 @@ export interface Failure {
 export class Lockstep {
   private readonly tracker: Tracker;
   private machine: Machine | undefined;
+  /** Index of the operation that runs, -1 before the first. */
+  private operation = -1;
   /** The optimized model's answers in the last run, by record. */
   answers = new Int32Array(0);
 
@@ -38,23 +40,32 @@ export class Lockstep {
    * compared and checked after it; `thorough` adds a look at everything at the end.
    */
   run(machine: Machine, code: Int32Array, thorough = true): Failure | undefined {
-    const { length } = code;
-    const failure = this.start(machine);
-    if (failure) return failure;
-    const expected = new Int32Array(length / RECORD);
-    const found = (this.answers = new Int32Array(length / RECORD));
-    let operation = -1;
-    for (let at = 0; at < length; at += span(code, at) * RECORD) {
-      operation++;
+    try {
+      return (
+        this.start(machine) ?? this.steps(code) ?? (thorough ? this.compareAll(this.operation) : undefined)
+      );
+    } catch (error) {
+      this.machine = undefined; // whatever state the models are in: the next run starts them anew
+      return { kind: 'assertion', operation: this.operation, message: String(error) };
+    }
+  }
+
+  private steps(code: Int32Array): Failure | undefined {
+    const expected = new Int32Array(code.length / RECORD);
+    const found = (this.answers = new Int32Array(code.length / RECORD));
+    for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
+      this.operation++;
       this.reference.run(code, at, expected);
       this.optimized.run(code, at, found);
-      const stopped = compareResults(expected, found, code, at, operation) ?? this.compareStep(operation);
+      const stopped =
+        compareResults(expected, found, code, at, this.operation) ?? this.compareStep(this.operation);
       if (stopped) return stopped;
     }
-    return thorough ? this.compareAll(operation) : undefined;
+    return undefined;
   }
 
   private start(machine: Machine): Failure | undefined {
+    this.operation = -1;
     if (machine === this.machine) {
       this.reference.reset();
       this.optimized.reset();

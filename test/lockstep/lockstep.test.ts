@@ -47,6 +47,24 @@ describe('a model in lockstep with', () => {
     });
   });
 
+  test('one that gives up fails at that operation, and can be run again', () => {
+    class GivingUp extends OptimizedModel {
+      override run(code: Int32Array, at: number, results: Int32Array): void {
+        if ((code[at + W_OPCODE] & 0xff) === OP_PIN) throw new Error('no reference to drop');
+        super.run(code, at, results);
+      }
+    }
+    const lockstep = new Lockstep(new OptimizedModel(), new GivingUp());
+    for (let i = 0; i < 2; i++) {
+      expect(lockstep.run(machine, pinF0())).toEqual({
+        kind: 'assertion',
+        operation: 1,
+        message: 'Error: no reference to drop',
+      });
+    }
+    expect(lockstep.run(machine, pinF0().slice(0, 8))).toBeUndefined();
+  });
+
   test('one in another state fails, with what differs', () => {
     class Miscounting extends OptimizedModel {
       override typeCount(mfn: number): number {
