@@ -72,8 +72,14 @@ export class Holdings {
     return (this.shape[mfn] & INFO_PARTIAL) !== 0;
   }
 
+  /**
+   * What the table holds is still what was counted, but for single slots. Of an upper table that was named that
+   * cannot be told: within one list it may have been dropped and taken anew, and its children with it, as
+   * tables of another level.
+   */
   hasShape(mfn: number): boolean {
-    return this.shape[mfn] === this.shapeOf(mfn);
+    const shape = this.shape[mfn];
+    return shape === this.shapeOf(mfn) && (shape & INFO_TYPE) <= TYPE_L1;
   }
 
   private shapeOf(mfn: number): number {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { OptimizedModel } from '../../models/optimized/model.js';
+import { ReferenceModel } from '../../models/reference/model.js';
 import { EBUSY, EINVAL, OK } from '../../models/x86/result.js';
 import { Lockstep } from '../../src/lockstep/lockstep.js';
 import { OP_MMU_UPDATE, OP_PIN, W_OPCODE, encode } from '../../src/program/record.js';
+import { parseProgram } from '../../src/text/parse.js';
 import { B1, F0, machineOf } from '../properties/fake-state.js';
 import { RandomOperations } from '../properties/random-operations.js';
 
@@ -23,6 +25,24 @@ function randomProgram(name: string): Int32Array {
   for (let i = 0; i < 50; i++) encode(random.next(), code);
   return Int32Array.from(code);
 }
+
+test('a table that one list drops and takes anew, its child now of another level, breaks no invariant', () => {
+  const { machine: pae, code } = parseProgram(`pvmmu 1
+program dropped-and-taken-anew
+machine x86_32 frames=8 domain=hardware
+update_va W3 0 -> ok
+pin L2 F3 -> ok
+update_va W1 0 -> ok
+mmu_update F1[0] F3|P -> ok
+pin L2 F1 -> ok
+unpin F3 -> ok
+mmuext_op_list
+  unpin F1
+  pin L2 F1
+end -> ok done=2
+`);
+  expect(new Lockstep(new ReferenceModel(), new OptimizedModel()).run(pae, code)).toBeUndefined();
+});
 
 describe('a model in lockstep with', () => {
   test('itself never fails, one program after another', () => {
