@@ -3,7 +3,7 @@
 import { MFN_ADDRESSABLE, XEN_MFN, type Machine, type Range } from '../../src/program/machine.js';
 import type { Word64 } from '../../src/program/operation.js';
 import { Changes, WHOLE_FRAME } from '../x86/changes.js';
-import { CACHE_ATTRIBUTES, MFN_MAX, RW, ZERO, type Entry } from '../x86/entry.js';
+import { CACHE_ATTRIBUTES, MFN_MAX, RW, ZERO, isSame, type Entry } from '../x86/entry.js';
 import * as t from '../x86/page-type.js';
 import { TYPE_L1, TYPE_L3, TYPE_L4, TYPE_SEG_DESC, TYPE_WRITABLE, isTable } from '../x86/page-type.js';
 import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
@@ -43,7 +43,7 @@ export class Mm {
     return page;
   }
   setEntry(page: Page, slot: number, e: Entry): void {
-    if (e === page.read(slot)) return;
+    if (isSame(e, page.read(slot))) return;
     this.changes.slot(page.mfn, slot);
     if (e.mfn === 0 && e.flags === 0) this.touch(page).memory.delete(slot);
     else this.touch(page).memory.set(slot, e);

@@ -97,3 +97,7 @@ export function highOf(e: Entry): number {
 export function withPart(old: Entry, part: 'entry' | 'low' | 'high', e: Entry): Entry {
   return entryOf(lowOf(part === 'high' ? old : e), highOf(part === 'low' ? old : e));
 }
+
+export function isSame(a: Entry, b: Entry): boolean {
+  return a.mfn === b.mfn && a.flags === b.flags;
+}
