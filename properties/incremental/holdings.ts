@@ -73,13 +73,13 @@ export class Holdings {
   }
 
   /**
-   * What the table holds is still what was counted, but for single slots. Of an upper table that was named that
-   * cannot be told: within one list it may have been dropped and taken anew, and its children with it, as
-   * tables of another level.
+   * What the table holds is still what was counted, but for single slots. Where several requests ran that cannot
+   * be told of an upper table: it may have been dropped and taken anew, and its children with it, as tables of
+   * another level.
    */
-  hasShape(mfn: number): boolean {
+  hasShape(mfn: number, several: boolean): boolean {
     const shape = this.shape[mfn];
-    return shape === this.shapeOf(mfn) && (shape & INFO_TYPE) <= TYPE_L1;
+    return shape === this.shapeOf(mfn) && (!several || (shape & INFO_TYPE) <= TYPE_L1);
   }
 
   private shapeOf(mfn: number): number {

@@ -59,16 +59,19 @@ export class Tracker {
     held.fault = undefined;
   }
 
-  /** Follows the model's last operation; the first invariant found violated, if any. */
-  step(): Violation | undefined {
+  /**
+   * Follows the model's last operation; the first invariant found violated, if any. `several` is false where
+   * the operation was a single request, with no cleanup waiting before it.
+   */
+  step(several = true): Violation | undefined {
     if (this.model.frameLimit !== this.frames) return this.start();
-    const descriptors = this.dropChanged();
+    const descriptors = this.dropChanged(several);
     this.countChanged();
     return this.verdict(this.followRoots(descriptors));
   }
 
   /** Drops what changed tables and slots held; whether a descriptor table is among the frames. */
-  private dropChanged(): boolean {
+  private dropChanged(several: boolean): boolean {
     const { held, roots, frames, model } = this;
     const { changes } = model;
     let descriptors = false;
@@ -76,7 +79,7 @@ export class Tracker {
       const mfn = changes.frames[i];
       if (mfn >>> 0 >= frames) continue;
       held.touched.add(mfn);
-      if (!held.hasShape(mfn)) this.recountLater(mfn);
+      if (!held.hasShape(mfn, several)) this.recountLater(mfn);
       if (roots.concerns(mfn)) descriptors = true;
     }
     for (let i = 0; i < changes.slotCount; i++) {

@@ -9,7 +9,7 @@ import { compareChanges, compareStates } from '../../properties/agreement.js';
 import { scan, type Violation } from '../../properties/index.js';
 import { Tracker } from '../../properties/incremental/tracker.js';
 import type { Machine } from '../program/machine.js';
-import { RECORD, RECORD_SHIFT, span } from '../program/record.js';
+import { OP_MMU_UPDATE_LIST, RECORD, RECORD_SHIFT, span, W_OPCODE } from '../program/record.js';
 
 export interface Failure {
   /** The models answer differently, are in different states, an invariant does not hold, or a model gave up. */
@@ -55,10 +55,10 @@ export class Lockstep {
     const found = (this.answers = new Int32Array(code.length / RECORD));
     for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
       this.operation++;
+      const several = (code[at + W_OPCODE]! & 0xff) >= OP_MMU_UPDATE_LIST || this.optimized.deferred() !== 0;
       this.reference.run(code, at, expected);
       this.optimized.run(code, at, found);
-      const stopped =
-        compareResults(expected, found, code, at, this.operation) ?? this.compareStep(this.operation);
+      const stopped = compareResults(expected, found, code, at, this.operation) ?? this.compareStep(several);
       if (stopped) return stopped;
     }
     return undefined;
@@ -79,9 +79,10 @@ export class Lockstep {
     return violation ? invariantFailure(-1, violation) : this.compareAll(-1);
   }
 
-  private compareStep(operation: number): Failure | undefined {
+  private compareStep(several: boolean): Failure | undefined {
+    const { operation } = this;
     const difference = compareChanges(this.reference, this.optimized);
-    const violation = this.tracker.step();
+    const violation = this.tracker.step(several);
     if (difference) return { kind: 'state', operation, message: difference.message };
     return violation ? invariantFailure(operation, violation) : undefined;
   }
