@@ -94,19 +94,25 @@ export function mmuUpdateList(s: State, code: Int32Array, at: number): number {
   if ((options & OPT_BAD) !== 0) return EFAULT;
   if (((options >> OPT_PFD_SHIFT) & 3) === PFD_NONE) return ESRCH;
   const fd = options & OPT_FD;
-  const done = firstDone(options);
-  if (!findsDomain(fd)) return withDone(ESRCH, done);
+  if (!findsDomain(fd)) return withDone(ESRCH, firstDone(options));
+  return runElements(s, code, at, mmuUpdate);
+}
+
+/** The elements of a list up to the first that fails, and how many were done. */
+export function runElements(s: State, code: Int32Array, at: number, element: typeof mmuUpdate): number {
+  const fd = code[at + W_OPTIONS]! & OPT_FD;
+  const done = firstDone(code[at + W_OPTIONS]!);
   const count = code[at + W_ITEMS]!;
   const unreadable = code[at + W_COUNT]! - 1;
   for (let i = 0; i < count; i++) {
-    const result = i === unreadable ? EFAULT : mmuUpdate(s, code, at + (i + 1) * RECORD, fd);
+    const result = i === unreadable ? EFAULT : element(s, code, at + (i + 1) * RECORD, fd);
     if (result !== OK) return withDone(result, done + i);
   }
   return withDone(OK, done + count);
 }
 
 /** What `done` counts from: the guest's own value where bit 31 of the count says so. */
-export function firstDone(options: number): number {
+function firstDone(options: number): number {
   return options >> OPT_DONE_SHIFT === 0 ? 0 : (options >> OPT_DONE_SHIFT) - 1;
 }
 

@@ -1,17 +1,6 @@
 /** HYPERVISOR_mmuext_op (rules 3.8), the base pointers (rules 5) and MOV to CR3. */
 import { INFO_PINNED, TYPE_L3, TYPE_L4, type Level } from '../x86/page-type.js';
-import {
-  EACCES,
-  EFAULT,
-  EINVAL,
-  ENOSYS,
-  EOPNOTSUPP,
-  EPERM,
-  ESRCH,
-  FAULT,
-  OK,
-  withDone,
-} from '../x86/result.js';
+import { EACCES, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, ESRCH, FAULT, OK } from '../x86/result.js';
 import {
   FD_SELF,
   OP_CLEAR_PAGE,
@@ -24,10 +13,8 @@ import {
   OP_UNPIN,
   OPT_BAD,
   OPT_FD,
-  RECORD,
   W_COUNT,
   W_FRAME,
-  W_ITEMS,
   W_LOW,
   W_OPCODE,
   W_OPTIONS,
@@ -35,7 +22,7 @@ import {
 } from '../../src/program/record.js';
 import { MMUEXT_COMMANDS } from '../../src/program/operation.js';
 import { dropLdt, setLdt } from './descriptors.js';
-import { findsDomain, firstDone, hasPrivilege } from './mmu-update.js';
+import { findsDomain, hasPrivilege, runElements } from './mmu-update.js';
 import type { State } from './state.js';
 import { cleanup, defer, putTypeAndPage, take } from './tables.js';
 import { fillRoMpt } from './xen-slots.js';
@@ -198,12 +185,5 @@ export function mmuextList(s: State, code: Int32Array, at: number): number {
   if ((options & OPT_BAD) !== 0) return EFAULT;
   if (!findsDomain(fd)) return ESRCH;
   if (!hasPrivilege(s, fd)) return EPERM;
-  const done = firstDone(options);
-  const count = code[at + W_ITEMS]!;
-  const unreadable = code[at + W_COUNT]! - 1;
-  for (let i = 0; i < count; i++) {
-    const result = i === unreadable ? EFAULT : mmuext(s, code, at + (i + 1) * RECORD, fd);
-    if (result !== OK) return withDone(result, done + i);
-  }
-  return withDone(OK, done + count);
+  return runElements(s, code, at, mmuext);
 }

@@ -94,7 +94,7 @@ export class State {
   private dirty = new Uint8Array(0);
   private dirtyFrames = new Int32Array(0);
   private dirtyCount = 0;
-  private start!: { info: Int32Array; typeCount: Int32Array; generalCount: Int32Array; linear: Int16Array };
+  private start!: { info: Int32Array; typeCount: Int32Array; generalCount: Int32Array };
   private startBase = 0;
 
   /** Makes room for frames 0 .. limit-1, all without owner. */
@@ -130,7 +130,6 @@ export class State {
       info: this.info.slice(),
       typeCount: this.typeCount.slice(),
       generalCount: this.generalCount.slice(),
-      linear: this.linear.slice(),
     };
     this.startBase = this.kernelBase;
     this.memory.keepAsStart();
@@ -146,7 +145,7 @@ export class State {
       this.info[mfn] = this.start.info[mfn]!;
       this.typeCount[mfn] = this.start.typeCount[mfn]!;
       this.generalCount[mfn] = this.start.generalCount[mfn]!;
-      this.linear[mfn] = this.start.linear[mfn]!;
+      this.linear[mfn] = 0;
       this.from[mfn] = 0;
       this.lostTypes[mfn] = 0;
       this.lostGenerals[mfn] = 0;

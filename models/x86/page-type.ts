@@ -7,7 +7,6 @@ export const TYPE_L4 = 4;
 export const TYPE_SEG_DESC = 5;
 export const TYPE_WRITABLE = 7;
 
-export type PageType = 0 | 1 | 2 | 3 | 4 | 5 | 7;
 export type Level = 1 | 2 | 3 | 4;
 
 export const TYPE_NAMES = ['none', 'L1', 'L2', 'L3', 'L4', 'seg_desc', 'shared', 'writable'] as const;
