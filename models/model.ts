@@ -26,19 +26,36 @@ export interface ModelState {
   /** Whether the M2P was updated for the frame since the start, and to what. */
   m2pLow(mfn: number): number;
   m2pHigh(mfn: number): number;
-  /** Frame of the kernel's and the user base pointer; 0 for none. */
-  kernelBase(): number;
-  userBase(): number;
+  /** Frame of the kernel's and the user base pointer of a vCPU; 0 for none. */
+  kernelBase(cpu?: number): number;
+  userBase(cpu?: number): number;
+  /** Frame of the base pointer that the processor has loaded: the user's after a return to user mode. */
+  loadedBase(cpu?: number): number;
   /** Frames of the GDT, in order. */
-  gdtFrames(): number;
-  gdtFrame(index: number): number;
-  ldtEntries(): number;
-  ldtLow(): number;
-  ldtHigh(): number;
+  gdtFrames(cpu?: number): number;
+  gdtFrame(index: number, cpu?: number): number;
+  ldtEntries(cpu?: number): number;
+  ldtLow(cpu?: number): number;
+  ldtHigh(cpu?: number): number;
   /** Frame behind a page of the LDT that the processor has used, 0..15; 0 for none. */
-  ldtFrame(page: number): number;
-  /** The table whose cleanup is pending after MOV CR3 (old_guest_table); 0 for none. */
-  deferred(): number;
+  ldtFrame(page: number, cpu?: number): number;
+  /** The table whose cleanup is pending on a vCPU (old_guest_table); 0 for none. */
+  deferred(cpu?: number): number;
+  /** Whether that cleanup drops a type reference of its own (not old_guest_table_partial); 0 or 1. */
+  deferredWhole(cpu?: number): number;
+  /** The table that named it when it was put there (old_guest_ptpg); 0 for none. */
+  deferredParent(cpu?: number): number;
+  /** Whether a call of this vCPU was interrupted and has not gone on; 0 or 1. */
+  interrupted(cpu?: number): number;
+  /** Translations that the vCPU's TLB holds, the oldest first (rules 16.6). */
+  tlbSize(cpu?: number): number;
+  /** Of one of them: the page's address in two words, its frame, and whether stores may go through it (0 or 1). */
+  tlbLow(index: number, cpu?: number): number;
+  tlbHigh(index: number, cpu?: number): number;
+  tlbFrame(index: number, cpu?: number): number;
+  tlbWritable(index: number, cpu?: number): number;
+  /** The domain is being destroyed; 0 or 1. */
+  dying(): number;
 }
 
 export interface Model extends ModelState {

@@ -23,6 +23,8 @@ import {
   W_OPCODE,
   W_OPTIONS,
   W_SLOT,
+  VARIANT_MASK,
+  VARIANT_SHIFT,
 } from '../../src/program/record.js';
 import { modL1Entry } from './l1.js';
 import type { State } from './state.js';
@@ -57,7 +59,7 @@ function element(s: State, code: Int32Array, at: number, fd: number): number {
   const low = code[at + W_LOW]!;
   const high = code[at + W_HIGH]!;
   if ((code[at + W_OPCODE]! & 0xff) === OP_MACHPHYS) return machphys(s, mfn, low, high, fd);
-  const command = code[at + W_OPCODE]! >> 8;
+  const command = (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK;
   if (command !== CMD_NORMAL && command !== CMD_PRESERVE_AD && command !== CMD_NO_TRANSLATE) return ENOSYS;
   if (fd !== FD_IO && !hasPrivilege(s, fd)) return EPERM;
   if (!s.owned(mfn)) return EINVAL;

@@ -19,6 +19,8 @@ import {
   W_OPCODE,
   W_OPTIONS,
   W_SLOT,
+  VARIANT_MASK,
+  VARIANT_SHIFT,
 } from '../../src/program/record.js';
 import { MMUEXT_COMMANDS } from '../../src/program/operation.js';
 import { dropLdt, setLdt } from './descriptors.js';
@@ -41,7 +43,7 @@ function element(s: State, code: Int32Array, at: number, fd: number): number {
   const self = fd === FD_SELF;
   switch (opcode) {
     case OP_PIN:
-      return pin(s, (code[at + W_OPCODE]! >> 8) as Level, mfn, self);
+      return pin(s, ((code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK) as Level, mfn, self);
     case OP_UNPIN:
       return self ? unpin(s, mfn) : EINVAL;
     case OP_CLEAR_PAGE:
@@ -56,7 +58,12 @@ function element(s: State, code: Int32Array, at: number, fd: number): number {
     case OP_SET_LDT:
       return self ? setLdt(s, mfn, code[at + W_SLOT]!, code[at + W_COUNT]!) : EPERM;
     case OP_MMUEXT:
-      return withoutFrame(s, code[at + W_OPCODE]! >> 8, (code[at + W_OPTIONS]! & OPT_BAD) !== 0, self);
+      return withoutFrame(
+        s,
+        (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK,
+        (code[at + W_OPTIONS]! & OPT_BAD) !== 0,
+        self,
+      );
     default:
       throw new Error(`opcode ${opcode} is not a mmuext operation`);
   }

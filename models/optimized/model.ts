@@ -29,6 +29,8 @@ import {
   W_OPCODE,
   W_OPTIONS,
   W_SLOT,
+  VARIANT_MASK,
+  VARIANT_SHIFT,
 } from '../../src/program/record.js';
 import type { Model } from '../model.js';
 import type { Changes } from '../x86/changes.js';
@@ -79,7 +81,7 @@ export class OptimizedModel implements Model {
     const slot = code[at + W_SLOT]!;
     const low = code[at + W_LOW]!;
     const high = code[at + W_HIGH]!;
-    const variant = code[at + W_OPCODE]! >> 8;
+    const variant = (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK;
     switch (code[at + W_OPCODE]! & 0xff) {
       case OP_STORE:
         return store(s, frame, slot, variant, low, high);
@@ -225,5 +227,45 @@ export class OptimizedModel implements Model {
 
   deferred(): number {
     return this.s.deferred;
+  }
+
+  loadedBase(): number {
+    return this.s.kernelBase;
+  }
+
+  deferredWhole(): number {
+    return this.s.deferredWhole ? 1 : 0;
+  }
+
+  deferredParent(): number {
+    return 0;
+  }
+
+  interrupted(): number {
+    return 0;
+  }
+
+  tlbSize(): number {
+    return 0;
+  }
+
+  tlbLow(): number {
+    return 0;
+  }
+
+  tlbHigh(): number {
+    return 0;
+  }
+
+  tlbFrame(): number {
+    return 0;
+  }
+
+  tlbWritable(): number {
+    return 0;
+  }
+
+  dying(): number {
+    return 0;
   }
 }

@@ -342,6 +342,16 @@ export class ReferenceModel extends Mm implements Model {
   ldtHigh = (): number => this.ldt.high;
   ldtFrame = (page: number): number => this.ldtFrames.get(page) ?? 0;
   deferred = (): number => this.queued?.mfn ?? 0;
+  loadedBase = (): number => this.bases.kernel;
+  deferredWhole = (): number => (this.queued && !isPartial(this.queued) ? 1 : 0);
+  deferredParent = (): number => 0;
+  interrupted = (): number => 0;
+  tlbSize = (): number => 0;
+  tlbLow = (): number => 0;
+  tlbHigh = (): number => 0;
+  tlbFrame = (): number => 0;
+  tlbWritable = (): number => 0;
+  dying = (): number => 0;
 }
 const countLost = (refs: number[]): number =>
   refs.includes(by.LOST) ? refs.filter((holder) => holder === by.LOST).length : 0;

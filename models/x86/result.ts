@@ -11,9 +11,14 @@ export const ESRCH = 3;
 export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
+export const EEXIST = 17;
 export const EINVAL = 22;
 export const ENOSYS = 38;
 export const EOPNOTSUPP = 95;
+/** The domain is being destroyed and runs no more. */
+export const DEAD = 252;
+/** An event interrupted the hypercall; the guest may let it go on (`resume`) or not. */
+export const PREEMPTED = 253;
 /** decrease_reservation released no extent (the hypercall returns 0 extents done). */
 export const NONE = 254;
 export const FAULT = 255;
@@ -28,9 +33,12 @@ export const RESULT_NAMES = new Map<number, string>([
   [EACCES, 'EACCES'],
   [EFAULT, 'EFAULT'],
   [EBUSY, 'EBUSY'],
+  [EEXIST, 'EEXIST'],
   [EINVAL, 'EINVAL'],
   [ENOSYS, 'ENOSYS'],
   [EOPNOTSUPP, 'EOPNOTSUPP'],
+  [DEAD, 'dead'],
+  [PREEMPTED, 'preempted'],
   [NONE, 'none'],
   [FAULT, 'fault'],
 ]);

@@ -22,6 +22,8 @@ export function machineOptions(): fc.Arbitrary<MachineOptions> {
       paeXenSlot: fc.oneof(fc.constant(DEFAULT_PAE_XEN_SLOT), fc.integer({ min: 4, max: 511 })),
       debugBuild: fc.boolean(),
       quirks: fc.constantFrom('shipped', 'intended'),
+      vcpus: fc.constant(1),
+      linear: fc.constant(true),
     })
     .map((options) =>
       options.arch === 'x86_64' ? { ...options, paeXenSlot: DEFAULT_PAE_XEN_SLOT } : options,

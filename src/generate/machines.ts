@@ -21,6 +21,8 @@ export function drawMachine(draw: Draw, arch: Arch): Machine {
     paeXenSlot: arch === 'x86_32' ? pick(draw, [DEFAULT_PAE_XEN_SLOT, 510]) : DEFAULT_PAE_XEN_SLOT,
     debugBuild: oneIn(draw, 4),
     quirks: oneIn(draw, 4) ? 'intended' : 'shipped',
+    vcpus: 1,
+    linear: true,
   });
 }
 

@@ -41,6 +41,10 @@ export interface MachineOptions {
   readonly debugBuild: boolean;
   /** As Xen 4.17 is (`shipped`), or without the reference leaks of section 14 of the rules (`intended`). */
   readonly quirks: 'shipped' | 'intended';
+  /** Virtual CPUs, 1..4; all begin with the start state's base pointer. */
+  readonly vcpus: number;
+  /** Xen accepts linear pagetables (CONFIG_PV_LINEAR_PT). */
+  readonly linear: boolean;
 }
 
 export interface Machine extends MachineOptions {
@@ -69,6 +73,8 @@ export const BOOT_MFN = {
 /** Tables of the standard layout that have no name in the text. */
 const UNNAMED_MFN = 0x108;
 const UNNAMED_COUNT = 3;
+/** Most virtual CPUs. */
+export const MAX_VCPUS = 4;
 /** `F0`. */
 export const FIRST_FRAME_MFN = 0x200;
 /** `BAD`, a frame number beyond all memory. */

@@ -4,9 +4,17 @@
  *
  * ```
  *   word  0                      1               2              3          4           5      6      7
- *         opcode | variant << 8  frame, or low   slot, or high  entry low  entry high  count  items  options
+ *         see below              frame, or low   slot, or high  entry low  entry high  count  items  options
  *                                half of a       half of a      (or source             (entries,
  *                                virtual address virtual addr.  frame)                 frames)
+ * ```
+ *
+ * Word 0 is
+ *
+ * ```
+ *   30..24         23..18         17..16   15..8     7..0
+ *   preempt + 1,   contend + 1,   vCPU     variant   opcode
+ *   0 for none     0 for none
  * ```
  *
  * `items` is the number of records that follow and belong to this one (the elements of a list, the entries of
@@ -117,9 +125,23 @@ export type Hypercall =
       readonly descriptor: Word64;
       /** The machine address is not a multiple of eight. */
       readonly misaligned: boolean;
-    };
+    }
+  /** HYPERVISOR_iret to user mode. */
+  | { readonly kind: 'iret_user' };
 
-export type Operation =
+/** What happens around an operation besides what the guest asks for (rules 16). */
+export interface Environment {
+  /** The virtual CPU that runs it: 0..3, default 0. */
+  readonly cpu?: number;
+  /** An event arrives after so many units of work: 0..126. */
+  readonly preempt?: number;
+  /** The restartable type reference, counted from 0, that loses its race while an event is pending: 0..62. */
+  readonly contend?: number;
+}
+
+export type Operation = Environment & Request;
+
+export type Request =
   | Hypercall
   | { readonly kind: 'multicall'; readonly items: readonly Hypercall[] }
   /** A store through a virtual address; `va` is the address of the whole entry. */
@@ -146,5 +168,24 @@ export type Operation =
   | { readonly kind: 'release'; readonly mfn: number }
   /** Fresh frames become the guest's. */
   | { readonly kind: 'receive'; readonly mfn: number; readonly count: number }
+  /** The call of this vCPU that was interrupted last goes on. */
+  | { readonly kind: 'resume' }
+  /** The guest reads through an address, which leaves its translation in the TLB. */
+  | { readonly kind: 'touch'; readonly va: Word64 }
+  /** A store through the translation that the TLB holds, if it holds one. */
+  | { readonly kind: 'store_cached'; readonly va: Word64; readonly entry: Entry }
+  /** VCPUOP_initialise of a vCPU that is down; `userMode` asks for it to begin in user mode. */
+  | {
+      readonly kind: 'initialise';
+      readonly vcpu: number;
+      readonly mfn: number;
+      /** The user base pointer; 0 for none. */
+      readonly user: number;
+      readonly userMode: boolean;
+    }
+  /** The toolstack resets a vCPU, which drops its tables (arch_vcpu_reset). */
+  | { readonly kind: 'reset_vcpu'; readonly vcpu: number }
+  /** The toolstack destroys the domain (domain_relinquish_resources). */
+  | { readonly kind: 'destroy' }
   /** XENMEM_decrease_reservation of one frame. */
   | { readonly kind: 'decrease_reservation'; readonly mfn: number };

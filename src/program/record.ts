@@ -5,6 +5,7 @@ import {
   MMU_COMMANDS,
   MMUEXT_COMMANDS,
   type DomainId,
+  type Environment,
   type Flush,
   type Hypercall,
   type ListOptions,
@@ -13,6 +14,7 @@ import {
   type MmuextCommand,
   type MmuUpdate,
   type Operation,
+  type Request,
   type StorePart,
   type Word64,
 } from './operation.js';
@@ -63,6 +65,13 @@ export const OP_MULTICALL = 24;
 /** Items of a fill and of set_gdt. */
 export const OP_FILL_ENTRY = 25;
 export const OP_GDT_FRAME = 26;
+export const OP_RESUME = 27;
+export const OP_TOUCH = 28;
+export const OP_STORE_CACHED = 29;
+export const OP_IRET_USER = 30;
+export const OP_INITIALISE = 31;
+export const OP_RESET_VCPU = 32;
+export const OP_DESTROY = 33;
 
 /** Words of the operations in the text, by opcode. */
 export const OPCODE_NAMES: readonly string[] = [
@@ -91,7 +100,32 @@ export const OPCODE_NAMES: readonly string[] = [
   'mmu_update_list',
   'mmuext_op_list',
   'multicall',
+  '',
+  '',
+  'resume',
+  'touch',
+  'store.cached',
+  'iret_user',
+  'initialise',
+  'reset_vcpu',
+  'destroy',
 ];
+
+/** Bits of word 0 besides the opcode: its variant, and what the environment does (drawn in `operation.ts`). */
+export const VARIANT_SHIFT = 8;
+export const VARIANT_MASK = 0xff;
+export const CPU_SHIFT = 16;
+export const CPU_MASK = 3;
+/** 0 for none, else the number of the contended reference plus one. */
+export const CONTEND_SHIFT = 18;
+export const CONTEND_MASK = 0x3f;
+/** 0 for none, else the units of work before the event plus one. */
+export const PREEMPT_SHIFT = 24;
+export const PREEMPT_MASK = 0x7f;
+/** All of what the environment does. */
+export const ENVIRONMENT_MASK = 0x7fff0000;
+export const CONTEND_MAX = CONTEND_MASK - 1;
+export const PREEMPT_MAX = PREEMPT_MASK - 1;
 
 /** Options, bits 0..2: the domain the hypercall names (FD). */
 export const OPT_FD = 7;
@@ -125,12 +159,34 @@ export function span(code: Int32Array, at: number): number {
   return 1 + (code[at + W_ITEMS] as number);
 }
 
+/** What the environment does around the operation, as bits of word 0. */
+function environmentBits({ cpu = 0, preempt, contend }: Environment): number {
+  return (
+    (cpu << CPU_SHIFT) |
+    ((contend === undefined ? 0 : contend + 1) << CONTEND_SHIFT) |
+    ((preempt === undefined ? 0 : preempt + 1) << PREEMPT_SHIFT)
+  );
+}
+
+/** The environment of the operation at `at`, without what is as usual. */
+export function environmentOf(code: Int32Array, at: number): Environment {
+  const word = code[at + W_OPCODE]!;
+  const cpu = (word >> CPU_SHIFT) & CPU_MASK;
+  const preempt = (word >> PREEMPT_SHIFT) & PREEMPT_MASK;
+  const contend = (word >> CONTEND_SHIFT) & CONTEND_MASK;
+  return {
+    ...(cpu > 0 ? { cpu } : {}),
+    ...(preempt > 0 ? { preempt: preempt - 1 } : {}),
+    ...(contend > 0 ? { contend: contend - 1 } : {}),
+  };
+}
+
 /** Appends the operation's records to `code`. */
 export function encode(operation: Operation, code: number[]): void {
   const at = code.length;
   code.push(0, 0, 0, 0, 0, 0, 0, 0);
   const put = (opcode: number, frame = 0, slot = 0, value?: Word64) => {
-    code[at + W_OPCODE] = opcode;
+    code[at + W_OPCODE] = opcode | environmentBits(operation);
     code[at + W_FRAME] = frame | 0;
     code[at + W_SLOT] = slot;
     if (value) {
@@ -246,6 +302,31 @@ export function encode(operation: Operation, code: number[]): void {
       put(OP_MULTICALL);
       for (const item of operation.items) encode(item, code);
       break;
+    case 'resume':
+      put(OP_RESUME);
+      break;
+    case 'touch':
+      put(OP_TOUCH, operation.va.low, operation.va.high);
+      break;
+    case 'store_cached':
+      put(OP_STORE_CACHED, operation.va.low, operation.va.high, words(operation.entry));
+      break;
+    case 'iret_user':
+      put(OP_IRET_USER);
+      break;
+    case 'initialise':
+      put(OP_INITIALISE, operation.mfn);
+      code[at + W_LOW] = operation.user | 0;
+      code[at + W_COUNT] = operation.vcpu;
+      code[at + W_OPTIONS] = operation.userMode ? OPT_BAD : 0;
+      break;
+    case 'reset_vcpu':
+      put(OP_RESET_VCPU);
+      code[at + W_COUNT] = operation.vcpu;
+      break;
+    case 'destroy':
+      put(OP_DESTROY);
+      break;
   }
   code[at + W_ITEMS] = (code.length - at) / RECORD - 1;
 }
@@ -265,8 +346,15 @@ function putList(code: number[], at: number, options: ListOptions, pfd: number):
 
 /** The operation whose records begin at `at`. */
 export function decode(code: Int32Array, at: number): Operation {
+  const request = decodeRequest(code, at);
+  return (code[at + W_OPCODE]! & ENVIRONMENT_MASK) === 0
+    ? request
+    : { ...request, ...environmentOf(code, at) };
+}
+
+function decodeRequest(code: Int32Array, at: number): Request {
   const opcode = code[at + W_OPCODE]! & 0xff;
-  const variant = code[at + W_OPCODE]! >> 8;
+  const variant = (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK;
   const mfn = code[at + W_FRAME]! >>> 0;
   const slot = code[at + W_SLOT]!;
   const options = code[at + W_OPTIONS]!;
@@ -347,6 +435,20 @@ export function decode(code: Int32Array, at: number): Operation {
       };
     case OP_MULTICALL:
       return { kind: 'multicall', items: itemsAt(code, at).map((i) => decode(code, i) as Hypercall) };
+    case OP_RESUME:
+      return { kind: 'resume' };
+    case OP_TOUCH:
+      return { kind: 'touch', va: address };
+    case OP_STORE_CACHED:
+      return { kind: 'store_cached', va: address, entry: entry() };
+    case OP_IRET_USER:
+      return { kind: 'iret_user' };
+    case OP_INITIALISE:
+      return { kind: 'initialise', vcpu: entries, mfn, user: value.low >>> 0, userMode: bad };
+    case OP_RESET_VCPU:
+      return { kind: 'reset_vcpu', vcpu: entries };
+    case OP_DESTROY:
+      return { kind: 'destroy' };
     default:
       throw new Error(`no operation has opcode ${opcode}`);
   }

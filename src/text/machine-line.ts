@@ -77,6 +77,8 @@ export function readMachineLine(s: LineScanner): MachineLine {
     paeXenSlot: DEFAULT_PAE_XEN_SLOT,
     debugBuild: false,
     quirks: 'shipped',
+    vcpus: 1,
+    linear: true,
     frames: 0,
   };
   const seen = new Set<Setter>();

@@ -15,6 +15,8 @@ import {
   W_LOW,
   W_OPCODE,
   W_SLOT,
+  VARIANT_MASK,
+  VARIANT_SHIFT,
 } from '../program/record.js';
 import { anyOf } from './error.js';
 import { printWords, readEntry, readSlot, readSlotEntry, SlotSet } from './entry.js';
@@ -157,7 +159,7 @@ export const LEVEL: Operand = {
   read: (s, records, at) => {
     records.code[at + W_OPCODE]! |= readLevel(s, 4) << 8;
   },
-  print: (code, at) => `L${code[at + W_OPCODE]! >> 8}`,
+  print: (code, at) => `L${(code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK}`,
 };
 
 const LEVELS = new Words([1, 2, 3, 4].map((level) => [`L${level}`, level]));
@@ -192,7 +194,7 @@ export const COMMAND: Operand = {
     records.code[at + W_OPCODE]! |= command << 8;
     s.pos = end;
   },
-  print: (code, at) => COMMAND_NAMES.get(code[at + W_OPCODE]! >> 8) as string,
+  print: (code, at) => COMMAND_NAMES.get((code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK) as string,
 };
 
 /** `entries=N`. */

@@ -88,6 +88,8 @@ const OPTIONS = {
   paeXenSlot: 428,
   debugBuild: false,
   quirks: 'shipped',
+  vcpus: 1,
+  linear: true,
 } as const;
 
 describe('itemsAt', () => {

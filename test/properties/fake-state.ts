@@ -38,6 +38,8 @@ export function machineOf(arch: Arch, frames = 4): Machine {
     paeXenSlot: 428,
     debugBuild: false,
     quirks: 'shipped',
+    vcpus: 1,
+    linear: true,
   } as const;
   return standardMachine({ arch, ...options }, frames);
 }
@@ -201,6 +203,46 @@ export class FakeState implements ModelState {
   ldtFrame(page: number): number {
     return this.ldt.get(page) ?? 0;
   }
+  loadedBase(): number {
+    return this.base;
+  }
+
+  deferredWhole(): number {
+    return 0;
+  }
+
+  deferredParent(): number {
+    return 0;
+  }
+
+  interrupted(): number {
+    return 0;
+  }
+
+  tlbSize(): number {
+    return 0;
+  }
+
+  tlbLow(): number {
+    return 0;
+  }
+
+  tlbHigh(): number {
+    return 0;
+  }
+
+  tlbFrame(): number {
+    return 0;
+  }
+
+  tlbWritable(): number {
+    return 0;
+  }
+
+  dying(): number {
+    return 0;
+  }
+
   deferred(): number {
     return this.deferredTable;
   }

@@ -33,6 +33,8 @@ const OPTIONS: MachineOptions = {
   paeXenSlot: 428,
   debugBuild: false,
   quirks: 'shipped',
+  vcpus: 1,
+  linear: true,
 };
 const machine = machineOf(OPTIONS);
 const results = new Int32Array(64);

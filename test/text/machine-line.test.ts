@@ -17,6 +17,8 @@ describe('the machine line', () => {
       paeXenSlot: 428,
       debugBuild: false,
       quirks: 'shipped',
+      vcpus: 1,
+      linear: true,
     });
   });
 
