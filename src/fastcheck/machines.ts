@@ -2,6 +2,7 @@ import { entry, P, PCD, RW, US } from '../../models/x86/entry.js';
 import {
   DEFAULT_PAE_XEN_SLOT,
   MAX_FRAMES,
+  MAX_VCPUS,
   standardMachine,
   XEN_MFN,
   type Arch,
@@ -22,8 +23,8 @@ export function machineOptions(): fc.Arbitrary<MachineOptions> {
       paeXenSlot: fc.oneof(fc.constant(DEFAULT_PAE_XEN_SLOT), fc.integer({ min: 4, max: 511 })),
       debugBuild: fc.boolean(),
       quirks: fc.constantFrom('shipped', 'intended'),
-      vcpus: fc.constant(1),
-      linear: fc.constant(true),
+      vcpus: fc.integer({ min: 1, max: MAX_VCPUS }),
+      linear: fc.boolean(),
     })
     .map((options) =>
       options.arch === 'x86_64' ? { ...options, paeXenSlot: DEFAULT_PAE_XEN_SLOT } : options,

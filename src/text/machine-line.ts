@@ -1,6 +1,7 @@
 import {
   DEFAULT_PAE_XEN_SLOT,
   MAX_FRAMES,
+  MAX_VCPUS,
   type Arch,
   type Machine,
   type MachineOptions,
@@ -56,6 +57,8 @@ const KEYS = new Words<Setter>([
   ['pae_xen_slot', readPaeXenSlot],
   ['build', oneOf({ debug: (draft) => (draft.debugBuild = true) })],
   ['quirks', oneOf({ intended: (draft) => (draft.quirks = 'intended') })],
+  ['vcpus', (s, draft) => (draft.vcpus = s.number('a number of vCPUs', MAX_VCPUS, 1))],
+  ['linear', oneOf({ off: (draft) => (draft.linear = false) })],
 ]);
 
 function readPaeXenSlot(s: LineScanner, draft: Draft): void {
@@ -125,5 +128,7 @@ export function printMachineLine(machine: Omit<Machine, 'start'>): string {
       : []),
     ...(machine.debugBuild ? ['build=debug'] : []),
     ...(machine.quirks === 'intended' ? ['quirks=intended'] : []),
+    ...(machine.vcpus > 1 ? [`vcpus=${machine.vcpus}`] : []),
+    ...(machine.linear ? [] : ['linear=off']),
   ].join(' ');
 }

@@ -163,7 +163,8 @@ class StartCheck {
 
   /** Whether the entry, which names its own table, is a linear entry that Xen accepts. */
   private isLinear(table: PlacedTable, entry: Entry): boolean {
-    return (entry.flags & RW) === 0 && !(this.options.arch === 'x86_32' && table.level === 3);
+    const { arch, linear } = this.options;
+    return linear && (entry.flags & RW) === 0 && !(arch === 'x86_32' && table.level === 3);
   }
 }
 

@@ -5,7 +5,7 @@ import { printMachineLine } from '../../src/text/machine-line.js';
 import { parseProgram } from '../../src/text/parse.js';
 import { PROGRAM, refusal } from './refusal.js';
 
-const KEYS = 'frames=, domain=, assists=, pae_xen_slot=, build= or quirks=';
+const KEYS = 'frames=, domain=, assists=, pae_xen_slot=, build=, quirks=, vcpus= or linear=';
 
 describe('the machine line', () => {
   it('means an ordinary domain on a release build where it says nothing else', () => {
@@ -25,13 +25,17 @@ describe('the machine line', () => {
   it.each([
     'machine x86_32 frames=512 domain=hardware assists=writable_pagetables pae_xen_slot=510 build=debug quirks=intended',
     'machine x86_64 frames=1 build=debug',
+    'machine x86_64 frames=1 quirks=intended vcpus=4 linear=off',
+    'machine x86_32 frames=1 linear=off',
     'machine x86_64 frames=8 domain=hardware assists=writable_pagetables',
   ])('is printed as it was: %s', (line) => {
     expect(printMachineLine(parseProgram(PROGRAM + line).machine)).toBe(line);
   });
 
   it('leaves out what is default', () => {
-    const { machine } = parseProgram(`${PROGRAM}machine x86_32 pae_xen_slot=428 domain=guest frames=8`);
+    const { machine } = parseProgram(
+      `${PROGRAM}machine x86_32 pae_xen_slot=428 domain=guest vcpus=1 frames=8`,
+    );
     expect(printMachineLine(machine)).toBe('machine x86_32 frames=8');
   });
 
@@ -64,6 +68,11 @@ describe('the machine line', () => {
     [' x86_32 pae_xen_slot=3', 'f:3:29: "3" is too small, expected a slot from 4'],
     [' x86_32 pae_xen_slot=512', 'f:3:29: "512" is too large, expected a slot up to 511'],
     [' x86_64 build=release', 'f:3:22: unknown value "release", expected debug'],
+    [' x86_64 vcpus=0', 'f:3:22: "0" is too small, expected a number of vCPUs from 1'],
+    [' x86_64 vcpus=5', 'f:3:22: "5" is too large, expected a number of vCPUs up to 4'],
+    [' x86_64 vcpus', 'f:3:16: unexpected "vcpus", expected vcpus='],
+    [' x86_64 linear=on', 'f:3:23: unknown value "on", expected off'],
+    [' x86_64 linear=off linear=off', 'f:3:27: key "linear" given twice, expected it once'],
     [' x86_64 quirks=shipped', 'f:3:23: unknown value "shipped", expected intended'],
   ])('is refused when it goes on with %j', (rest, message) => {
     expect(refusal(`${PROGRAM}machine${rest}`)).toBe(message);

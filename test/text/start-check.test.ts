@@ -16,6 +16,12 @@ describe('a start state on x86_64', () => {
     expect(refusal(`${X86_64}${TREE}${leaf}\n${linear}${BASE}`)).toBe('accepted');
   });
 
+  it('has no linear entry on a Xen that accepts none', () => {
+    expect(refusal(`${PROGRAM}machine x86_64 linear=off\n${RAM}table L4 0x100 [1]=0x100|P${BASE}`)).toBe(
+      'f:5:16: 0x100 is no declared L3, expected an entry of an L4 to name one',
+    );
+  });
+
   it.each([
     ['', 'f:3:1: no start state, expected frames=N here or lines ram, table and base'],
     [`${TREE}table L1 0x103`, 'f:3:1: no base pointer, expected a line base'],
