@@ -1,11 +1,12 @@
 /** Arbitrary operations of every kind that know nothing of a machine's state: for tests of text and records. */
 import { entry, MFN_MAX, type Entry } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
-import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, WINDOW_0, type Machine } from '../program/machine.js';
+import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, MAX_VCPUS, WINDOW_0, type Machine } from '../program/machine.js';
 import {
   MMU_COMMANDS,
   MMUEXT_COMMANDS,
   type DomainId,
+  type Environment,
   type Flush,
   type Hypercall,
   type ListOptions,
@@ -14,9 +15,11 @@ import {
   type MmuextCommand,
   type MmuUpdate,
   type Operation,
+  type Request,
   type StorePart,
   type Word64,
 } from '../program/operation.js';
+import { CONTEND_MAX, PREEMPT_MAX } from '../program/record.js';
 import { fc } from './index.js';
 
 const MFN_32_MAX = 0xffffffff;
@@ -157,18 +160,61 @@ export function hypercalls(machine: Machine): fc.Arbitrary<Hypercall> {
       descriptor: words64(),
       misaligned: fc.boolean(),
     }),
+    record({ kind: fc.constant('iret_user' as const) }),
+  );
+}
+
+/** Kinds of operations that an event can interrupt. */
+const INTERRUPTIBLE = new Set<Operation['kind']>([
+  'mmu_update',
+  'machphys',
+  'pin',
+  'unpin',
+  'new_baseptr',
+  'new_user_baseptr',
+  'clear_page',
+  'copy_page',
+  'set_ldt',
+  'mmuext',
+  'mmu_update_list',
+  'mmuext_op_list',
+  'write_cr3',
+  'resume',
+  'initialise',
+  'reset_vcpu',
+  'destroy',
+]);
+
+/** When an event arrives, if one does; what does not happen is left out, as `decode` does. */
+function interruptions(): fc.Arbitrary<Environment> {
+  return fc.record(
+    {
+      preempt: fc.integer({ min: 0, max: PREEMPT_MAX }),
+      contend: fc.integer({ min: 0, max: CONTEND_MAX }),
+    },
+    { requiredKeys: [], noNullPrototype: true },
   );
 }
 
 /** Any operation that the format can express for the machine. */
 export function operations(machine: Machine): fc.Arbitrary<Operation> {
+  return fc
+    .tuple(requests(machine), fc.integer({ min: 0, max: machine.vcpus - 1 }), interruptions())
+    .map(([request, cpu, interruption]) => ({
+      ...request,
+      ...(cpu > 0 ? { cpu } : {}),
+      ...(INTERRUPTIBLE.has(request.kind) ? interruption : {}),
+    }));
+}
+
+function requests(machine: Machine): fc.Arbitrary<Request> {
   const mfn = frameNumbers(machine);
   const stored = { part: parts(), entry: entries(machine) };
   const filled = fc.uniqueArray(record({ slot: slots(), entry: entries(machine) }), {
     maxLength: 8,
     selector: ({ slot }) => slot,
   });
-  return fc.oneof<fc.MaybeWeightedArbitrary<Operation>[]>(
+  return fc.oneof<fc.MaybeWeightedArbitrary<Request>[]>(
     { weight: 6, arbitrary: hypercalls(machine) },
     record({
       kind: fc.constant('multicall' as const),
@@ -187,5 +233,20 @@ export function operations(machine: Machine): fc.Arbitrary<Operation> {
         mfn: first,
         count: Math.min(count, MFN_32_MAX - first + 1),
       })),
+    record({ kind: fc.constantFrom('resume', 'destroy') }),
+    record({ kind: fc.constant('touch' as const), va: addresses(machine) }),
+    record({
+      kind: fc.constant('store_cached' as const),
+      va: entryAddresses(machine),
+      entry: entries(machine),
+    }),
+    record({
+      kind: fc.constant('initialise' as const),
+      vcpu: fc.integer({ min: 0, max: machine.vcpus - 1 }),
+      mfn,
+      user: fc.oneof(fc.constant(0), mfn),
+      userMode: fc.boolean(),
+    }),
+    record({ kind: fc.constant('reset_vcpu' as const), vcpu: fc.integer({ min: 0, max: MAX_VCPUS - 1 }) }),
   );
 }

@@ -9,7 +9,7 @@ import { fc } from './index.js';
 import { spelledOutMachines, standardMachines } from './machines.js';
 import { entries, frameNumbers, operations } from './operations.js';
 
-/** Answers to draw from: those of single requests, and `done` counts for lists. */
+/** Answers to draw from: those of single requests, and `done` counts for lists and what goes on with one. */
 interface Answers {
   readonly codes: readonly number[];
   readonly dones: readonly number[];
@@ -51,8 +51,8 @@ function expectedOf(operation: Operation, answers: Answers): number[] {
   }
   const code = answers.codes[records.length % answers.codes.length]!;
   const done = answers.dones[records.length % answers.dones.length]!;
-  const list = operation.kind === 'mmu_update_list' || operation.kind === 'mmuext_op_list';
-  expected[0] = list && code !== UNKNOWN && done >= 0 ? withDone(code, done) : code;
+  const counted = ['mmu_update_list', 'mmuext_op_list', 'resume'].includes(operation.kind);
+  expected[0] = counted && code !== UNKNOWN && done >= 0 ? withDone(code, done) : code;
   return expected;
 }
 

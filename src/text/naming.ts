@@ -9,6 +9,11 @@ export interface Naming {
   readonly frames: number;
 }
 
+/** What the fields of an operation depend on. Every Machine is one. */
+export interface OperationNaming extends Naming {
+  readonly vcpus: number;
+}
+
 /** Largest frame number outside of entries. */
 export const FRAME_MAX = 0xffffffff;
 const WINDOWS = 512;

@@ -1,4 +1,4 @@
-import type { Naming } from './naming.js';
+import type { Naming, OperationNaming } from './naming.js';
 import type { RecordBuffer } from './record-buffer.js';
 import type { LineScanner } from './scanner.js';
 
@@ -6,7 +6,7 @@ import type { LineScanner } from './scanner.js';
 export interface Operand {
   /** What an error says was expected, as `a frame`. */
   readonly what: string;
-  read(s: LineScanner, records: RecordBuffer, at: number, naming: Naming): void;
+  read(s: LineScanner, records: RecordBuffer, at: number, naming: OperationNaming): void;
   print(code: Int32Array, at: number, naming: Naming): string;
 }
 
@@ -17,7 +17,7 @@ export interface Option {
   /** What an error says can be given, as `fd=self|own|io|xen|none`. */
   readonly what: string;
   /** Reads on after the key; `key` counts in `keys`. */
-  read(s: LineScanner, records: RecordBuffer, at: number, key: number): void;
+  read(s: LineScanner, records: RecordBuffer, at: number, key: number, naming: OperationNaming): void;
   /** Empty for the default. */
-  print(code: Int32Array, at: number): string;
+  print(code: Int32Array, at: number, naming: Naming): string;
 }

@@ -1,4 +1,5 @@
 /** The operands of all operations; which operation has which is in `operations.ts`. */
+import { MAX_VCPUS } from '../program/machine.js';
 import type { Word64 } from '../program/operation.js';
 import { MMUEXT_COMMANDS } from '../program/operation.js';
 import {
@@ -88,8 +89,8 @@ export const ADDRESS: Operand = {
   },
 };
 
-/** `W2[3]`, `0x1a2b[3]` (a frame that is mapped somewhere), or the entry's virtual address as a number. */
-export const STORE_TARGET: Operand = {
+/** `W2[3]`, or the entry's virtual address as a number. */
+export const ENTRY_ADDRESS: Operand = {
   what: 'a window and slot as W2[3]',
   read: (s, records, at, naming) => {
     const { code } = records;
@@ -97,9 +98,8 @@ export const STORE_TARGET: Operand = {
       readWindow(s, naming);
       code[at + W_FRAME] = s.low + readSlot(s) * 8;
       code[at + W_SLOT] = s.high;
-    } else if (s.bytes[s.wordEnd()] === BRACKET_OPEN && s.wordEnd() < s.end) {
-      FRAME_SLOT.read(s, records, at, naming);
-      code[at + W_OPCODE]! += OP_STORE_FRAME - OP_STORE;
+    } else if (atFrameSlot(s)) {
+      s.fail(s.pos, `${s.quoted(s.pos)} names a frame, expected an entry's address as W2[3] or 0x1a2b008`);
     } else {
       const start = s.pos;
       readAddress(s, naming);
@@ -110,12 +110,29 @@ export const STORE_TARGET: Operand = {
     }
   },
   print: (code, at, naming) => {
-    if ((code[at + W_OPCODE]! & 0xff) === OP_STORE_FRAME) return FRAME_SLOT.print(code, at, naming);
     const va = addressAt(code, at);
     const window = windowOf(va, naming);
     return window >= 0 ? `W${window}[${(va.low & (PAGE_SIZE - 1)) >> 3}]` : hex64(va);
   },
 };
+
+/** `W2[3]`, `0x1a2b[3]` (a frame that is mapped somewhere), or the entry's virtual address as a number. */
+export const STORE_TARGET: Operand = {
+  what: ENTRY_ADDRESS.what,
+  read: (s, records, at, naming) => {
+    if (atWindow(s) || !atFrameSlot(s)) return ENTRY_ADDRESS.read(s, records, at, naming);
+    FRAME_SLOT.read(s, records, at, naming);
+    records.code[at + W_OPCODE]! += OP_STORE_FRAME - OP_STORE;
+  },
+  print: (code, at, naming) =>
+    ((code[at + W_OPCODE]! & 0xff) === OP_STORE_FRAME ? FRAME_SLOT : ENTRY_ADDRESS).print(code, at, naming),
+};
+
+/** Whether a bracket follows the word that stands here. */
+function atFrameSlot(s: LineScanner): boolean {
+  const end = s.wordEnd();
+  return end < s.end && s.bytes[end] === BRACKET_OPEN;
+}
 
 function readAddress(s: LineScanner, naming: Naming): void {
   const at = s.pos;
@@ -261,6 +278,24 @@ export const LDT_PAGE: Operand = {
     records.code[at + W_FRAME] = s.number('a page', LDT_PAGES - 1);
   },
   print: (code, at) => String(code[at + W_FRAME]),
+};
+
+/** The vCPU that is initialised: one that the machine has. */
+export const VCPU: Operand = {
+  what: 'a vCPU',
+  read: (s, records, at, naming) => {
+    records.code[at + W_COUNT] = s.number('a vCPU of the machine', naming.vcpus - 1);
+  },
+  print: (code, at) => String(code[at + W_COUNT]),
+};
+
+/** The vCPU that is reset: any number that a vCPU can have, as Xen answers for those that do not exist (rules 16.7). */
+export const ANY_VCPU: Operand = {
+  what: 'a vCPU',
+  read: (s, records, at) => {
+    records.code[at + W_COUNT] = s.number('a vCPU', MAX_VCPUS - 1);
+  },
+  print: VCPU.print,
 };
 
 /** A frame, or a run of them as `0xS+0xN`. */

@@ -15,17 +15,24 @@ export interface OperationSyntax {
   readonly group: Group;
   readonly operands: readonly Operand[];
   readonly options: readonly Option[];
+  /** Options that it has only where it stands by itself. */
+  readonly outerOptions: readonly Option[];
   /** Bits of W_OPTIONS that the word itself stands for. */
   readonly flags: number;
   /** Of a list: what its elements can be; lines up to `end` belong to it. */
   readonly items: readonly Group[];
-  /** A list of requests: its answer may have a `done` count, and its elements have no answers of their own. */
+  /** A list of requests: its elements have no answers of their own. */
   readonly list: boolean;
+  /** Its answer may have a `done` count. */
+  readonly counted: boolean;
   /** Whether it has an answer where it stands by itself. */
   readonly answered: boolean;
 }
 
-type Extras = Partial<Pick<OperationSyntax, 'options' | 'flags' | 'items' | 'list' | 'answered'>>;
+type Extras = Partial<Omit<OperationSyntax, 'word' | 'opcode' | 'group' | 'operands'>>;
+
+/** Of everything that can be interrupted: the calls that Xen continues, and what the toolstack has done (rules 16.4, 16.7). */
+const INTERRUPTION = [options.PREEMPT, options.CONTEND];
 
 function operation(
   group: Group,
@@ -40,9 +47,11 @@ function operation(
     group,
     operands,
     options: [],
+    outerOptions: group === 'mmu_update' || group === 'mmuext_op' ? INTERRUPTION : [],
     flags: 0,
     items: [],
     list: false,
+    counted: false,
     answered: true,
     ...extras,
   };
@@ -89,21 +98,35 @@ export const OPERATIONS: readonly OperationSyntax[] = [
     },
   ),
   operation('guest', 'access_ldt', op.OP_ACCESS_LDT, [fields.LDT_PAGE]),
-  operation('guest', 'write_cr3', op.OP_WRITE_CR3, [fields.FRAME]),
+  operation('guest', 'write_cr3', op.OP_WRITE_CR3, [fields.FRAME], { outerOptions: INTERRUPTION }),
   operation('guest', 'release', op.OP_RELEASE, [fields.FRAME]),
   operation('guest', 'receive', op.OP_RECEIVE, [fields.FRAME_RUN]),
   operation('guest', 'decrease_reservation', op.OP_DECREASE_RESERVATION, [fields.FRAME]),
   operation('hypercall', 'mmu_update_list', op.OP_MMU_UPDATE_LIST, [], {
     options: [options.FD, options.PFD, options.BAD_LIST, options.UNREADABLE, options.CONTINUED],
+    outerOptions: INTERRUPTION,
     items: ['mmu_update'],
     list: true,
+    counted: true,
   }),
   operation('hypercall', 'mmuext_op_list', op.OP_MMUEXT_LIST, [], {
     options: [options.FD, options.BAD_LIST, options.UNREADABLE, options.CONTINUED],
+    outerOptions: INTERRUPTION,
     items: ['mmuext_op'],
     list: true,
+    counted: true,
   }),
   operation('guest', 'multicall', op.OP_MULTICALL, [], { items: ['mmu_update', 'mmuext_op', 'hypercall'] }),
+  operation('guest', 'resume', op.OP_RESUME, [], { outerOptions: INTERRUPTION, counted: true }),
+  operation('guest', 'touch', op.OP_TOUCH, [fields.ADDRESS]),
+  operation('guest', 'store.cached', op.OP_STORE_CACHED, [fields.ENTRY_ADDRESS, fields.ENTRY]),
+  operation('hypercall', 'iret_user', op.OP_IRET_USER, []),
+  operation('guest', 'initialise', op.OP_INITIALISE, [fields.VCPU, fields.FRAME], {
+    options: [options.USER, options.USER_MODE],
+    outerOptions: INTERRUPTION,
+  }),
+  operation('guest', 'reset_vcpu', op.OP_RESET_VCPU, [fields.ANY_VCPU], { outerOptions: INTERRUPTION }),
+  operation('guest', 'destroy', op.OP_DESTROY, [], { outerOptions: INTERRUPTION }),
 ];
 
 /** Opcodes whose variant is an operand, not part of the word. */
@@ -123,7 +146,7 @@ const MISALIGNED = OPERATIONS.find(({ word }) => word === 'update_descriptor.mis
 
 /** The syntax that the record at `at` is printed with. */
 export function syntaxOf(code: Int32Array, at: number): OperationSyntax {
-  const word = code[at + op.W_OPCODE]!;
+  const word = code[at + op.W_OPCODE]! & ~op.ENVIRONMENT_MASK;
   const opcode = word & 0xff;
   if (opcode === op.OP_UPDATE_DESCRIPTOR && code[at + op.W_OPTIONS]! & op.OPT_BAD) return MISALIGNED;
   const syntax = BY_OPCODE.get(VARIANT_OPERAND.has(opcode) ? opcode : word);

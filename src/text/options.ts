@@ -1,14 +1,21 @@
 /** The options of operations and lists; which has which is in `operations.ts`. */
 import {
+  CONTEND_MASK,
+  CONTEND_SHIFT,
   OPT_BAD,
   OPT_DONE_SHIFT,
   OPT_FD,
   OPT_FLUSH_SHIFT,
   OPT_PFD_SHIFT,
+  PREEMPT_MASK,
+  PREEMPT_SHIFT,
   W_COUNT,
+  W_LOW,
+  W_OPCODE,
   W_OPTIONS,
 } from '../program/record.js';
 import { anyOf } from './error.js';
+import { frameName, readFrame } from './naming.js';
 import type { Option } from './operand.js';
 import { COUNT_MAX } from './operands.js';
 import { DONE_MAX } from './result.js';
@@ -33,16 +40,17 @@ function choice(key: string, values: readonly string[], shift: number, mask: num
   };
 }
 
-/** `key=bad`, which sets OPT_BAD. */
-function bad(key: string): Option {
+/** `key=bad`, or another word than `bad`, which sets OPT_BAD. */
+function bad(key: string, value = 'bad'): Option {
+  const words = new Words([[value, 1]]);
   return {
     keys: [key],
-    what: `${key}=bad`,
+    what: `${key}=${value}`,
     read: (s, records, at) => {
-      readValue(s, BAD_WORDS);
+      readValue(s, words);
       records.code[at + W_OPTIONS]! |= OPT_BAD;
     },
-    print: (code, at) => (code[at + W_OPTIONS]! & OPT_BAD ? `${key}=bad` : ''),
+    print: (code, at) => (code[at + W_OPTIONS]! & OPT_BAD ? `${key}=${value}` : ''),
   };
 }
 
@@ -113,3 +121,38 @@ export const CONTINUED: Option = {
     return continued === 0 ? '' : `continued=${continued - 1}`;
   },
 };
+
+/** `key=K`: a number that word 0 holds plus one, in the bits `mask` from `shift` on; 0 there says that there is none. */
+function numberInWord0(key: string, what: string, shift: number, mask: number): Option {
+  return {
+    keys: [key],
+    what: `${key}=K`,
+    read: (s, records, at) => {
+      records.code[at + W_OPCODE]! |= (readNumber(s, what, mask - 1) + 1) << shift;
+    },
+    print: (code, at) => {
+      const held = (code[at + W_OPCODE]! >> shift) & mask;
+      return held === 0 ? '' : `${key}=${held - 1}`;
+    },
+  };
+}
+
+/** `preempt=K`: an event arrives after K units of work. */
+export const PREEMPT = numberInWord0('preempt', 'a number of units', PREEMPT_SHIFT, PREEMPT_MASK);
+/** `contend=K`: contended reference K, from 0, loses its race. */
+export const CONTEND = numberInWord0('contend', 'the number of a reference', CONTEND_SHIFT, CONTEND_MASK);
+
+/** `user=FRAME`: the user base pointer of a vCPU that is initialised. */
+export const USER: Option = {
+  keys: ['user'],
+  what: 'user=FRAME',
+  read: (s, records, at, _, naming) => {
+    if (!s.take(EQUALS)) s.fail(s.pos, `${s.found()}, expected = and a frame`);
+    records.code[at + W_LOW] = readFrame(s, naming);
+  },
+  print: (code, at, naming) =>
+    code[at + W_LOW] === 0 ? '' : `user=${frameName(code[at + W_LOW]! >>> 0, naming)}`,
+};
+
+/** The vCPU begins in user mode. */
+export const USER_MODE = bad('mode', 'user');

@@ -1,4 +1,4 @@
-import { RECORD, span } from '../program/record.js';
+import { CPU_MASK, CPU_SHIFT, RECORD, span, W_OPCODE } from '../program/record.js';
 import type { Machine } from '../program/machine.js';
 import type { Program } from '../program/program.js';
 import { printFinal } from './final-line.js';
@@ -55,11 +55,14 @@ function addOperation(
   answered: boolean,
 ): void {
   const syntax = syntaxOf(code, at);
-  let text = indent + syntax.word;
+  const cpu = (code[at + W_OPCODE]! >> CPU_SHIFT) & CPU_MASK;
+  let text = `${indent}${cpu === 0 ? '' : `cpu${cpu}: `}${syntax.word}`;
   for (const operand of syntax.operands) text += ` ${operand.print(code, at, naming)}`;
-  for (const option of syntax.options) {
-    const field = option.print(code, at);
-    if (field !== '') text += ` ${field}`;
+  for (const options of [syntax.options, syntax.outerOptions]) {
+    for (const option of options) {
+      const field = option.print(code, at, naming);
+      if (field !== '') text += ` ${field}`;
+    }
   }
   const answer = results && answered && syntax.answered ? ` -> ${printResult(results[at / RECORD]!)}` : '';
   if (syntax.items.length === 0) {

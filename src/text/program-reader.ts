@@ -1,6 +1,6 @@
-import { standardMachine, type Machine } from '../program/machine.js';
+import { MAX_VCPUS, standardMachine, type Machine } from '../program/machine.js';
 import type { FinalFrame } from '../program/program.js';
-import { quote, TextError } from './error.js';
+import { anyOf, quote, TextError } from './error.js';
 import { FinalReader } from './final-line.js';
 import { readMachineLine, sameMachineLine, type MachineLine } from './machine-line.js';
 import { OperationReader } from './operation-reader.js';
@@ -32,6 +32,7 @@ export interface ProgramHandler {
   end(): void;
 }
 
+const COLON = 0x3a;
 const NAME_LENGTH = 200;
 const NAME = new RegExp(`^[^\\p{C}\\p{Z}]{1,${NAME_LENGTH}}$`, 'u');
 
@@ -80,10 +81,13 @@ export class ProgramReader {
     const wordEnd = s.wordEnd();
     if (this.stage === Stage.Header) return this.readHeader(at, wordEnd);
     const word = LINES.find(bytes, at, wordEnd);
-    if (word === undefined) return this.unknownWord(at, wordEnd);
+    if (word === undefined) {
+      if (wordEnd < s.end && bytes[wordEnd] === COLON) return this.readOnCpu(at, wordEnd);
+      return this.unknownWord(at, wordEnd);
+    }
     s.pos = wordEnd;
     if (typeof word === 'function') word(this, at);
-    else this.readOperation(at, word);
+    else this.readOperation(at, word, 0);
   }
 
   /** The text is over. */
@@ -182,9 +186,45 @@ export class ProgramReader {
     if (this.operations.end(this.scanner, start)) this.emit();
   }
 
-  private readOperation(start: number, syntax: OperationSyntax): void {
+  private readOperation(start: number, syntax: OperationSyntax, cpu: number): void {
     if (this.stage !== Stage.Operations) this.beginOperations(start);
-    if (this.operations.read(this.scanner, start, syntax, this.machine!)) this.emit();
+    if (this.operations.read(this.scanner, start, syntax, this.machine!, cpu)) this.emit();
+  }
+
+  /** Reads an operation with a vCPU before it, the bytes from `start` to the colon at `colon`. */
+  private readOnCpu(start: number, colon: number): void {
+    const s = this.scanner;
+    this.needMachine(start);
+    if (this.operations.list) return this.cpuInList(start, colon);
+    const { vcpus } = this.machineLine!.options;
+    const cpu = CPUS.find(s.bytes, start, colon);
+    if (cpu === undefined || cpu >= vcpus) {
+      const expected = anyOf(CPUS.names.slice(0, vcpus).map((name) => `${name}:`));
+      return s.fail(
+        start,
+        `unknown vCPU ${s.quoted(start, colon + 1)}, expected ${expected} (the machine has vcpus=${vcpus})`,
+      );
+    }
+    s.pos = colon + 1;
+    s.field('an operation');
+    const at = s.pos;
+    const end = s.wordEnd();
+    const word = LINES.find(s.bytes, at, end);
+    if (word === undefined) return this.unknownWord(at, end);
+    if (typeof word === 'function') {
+      return s.fail(at, `${s.quoted(at, end)} after ${s.quoted(start, colon + 1)}, expected an operation`);
+    }
+    s.pos = end;
+    this.readOperation(at, word, cpu);
+  }
+
+  private cpuInList(start: number, colon: number): never {
+    const s = this.scanner;
+    const { list, line } = this.operations;
+    return s.fail(
+      start,
+      `${s.quoted(start, colon + 1)} in a ${list!.syntax.word}, expected it in line ${line}, where the operation begins`,
+    );
   }
 
   private beginOperations(start: number): void {
@@ -282,6 +322,9 @@ const DIRECTIVES: readonly (readonly [string, Directive])[] = [
   ['final', (reader, start) => reader.readFinal(start)],
   ['end', (reader, start) => reader.readEnd(start)],
 ];
+
+/** What a colon and an operation can follow: the vCPU that runs it. */
+const CPUS = new Words(Array.from({ length: MAX_VCPUS }, (_, cpu) => [`cpu${cpu}`, cpu] as const));
 
 /** What a line can begin with. */
 const LINES = new Words<Directive | OperationSyntax>([

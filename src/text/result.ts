@@ -16,8 +16,8 @@ export function atResult(s: LineScanner): boolean {
   return s.peek() === MINUS && s.bytes[s.pos + 1] === GREATER && s.pos + 1 < s.end;
 }
 
-/** Reads `-> RESULT`, to the line's end; `done=N` may follow where `list` says so. `?` gives UNKNOWN. */
-export function readResult(s: LineScanner, list: boolean): number {
+/** Reads `-> RESULT`, to the line's end; `done=N` may follow where `counted` says so. `?` gives UNKNOWN. */
+export function readResult(s: LineScanner, counted: boolean): number {
   if (!s.another()) s.fail(s.pos, 'missing result, expected -> and ok, fault or an error name');
   if (!atResult(s)) s.fail(s.pos, `unexpected ${s.quoted(s.pos)}, expected -> and a result`);
   s.pos += 2;
@@ -31,7 +31,7 @@ export function readResult(s: LineScanner, list: boolean): number {
   if (code === undefined) return unknownResult(s, end);
   s.pos = end;
   if (!s.another()) return code;
-  if (!list) s.finish();
+  if (!counted) s.finish();
   s.key('done');
   const done = s.number('a count', DONE_MAX);
   s.finish();

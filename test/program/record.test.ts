@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { fc } from '../../src/fastcheck/index.js';
 import { standardMachines } from '../../src/fastcheck/machines.js';
 import { operations } from '../../src/fastcheck/operations.js';
-import { BAD_MFN, standardMachine } from '../../src/program/machine.js';
+import { BAD_MFN, MAX_VCPUS, standardMachine } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import { decode, encode, itemsAt, RECORD, span } from '../../src/program/record.js';
+import { CONTEND_MAX, decode, encode, itemsAt, PREEMPT_MAX, RECORD, span } from '../../src/program/record.js';
 
+const LARGEST = { cpu: MAX_VCPUS - 1, preempt: PREEMPT_MAX, contend: CONTEND_MAX };
 const RUNS = { seed: 20_260_301, numRuns: 300 };
 const anyOperation = () => standardMachines().chain(operations);
 
@@ -42,6 +43,18 @@ describe('encode and decode', () => {
     expect(decode(encoded(operation), 0)).toStrictEqual(operation);
   });
 
+  it('keep the largest numbers that word 0 has room for', () => {
+    const operation: Operation = { kind: 'mmuext', command: 'cmd21', badBitmap: false, ...LARGEST };
+    expect(encoded(operation)[0]).toBe(0x7fff_0000 | (21 << 8) | 14);
+    expect(decode(encoded(operation), 0)).toStrictEqual(operation);
+  });
+
+  it('tell an event at once and the first reference from none', () => {
+    const operation: Operation = { kind: 'destroy', preempt: 0, contend: 0 };
+    expect(decode(encoded(operation), 0)).toStrictEqual(operation);
+    expect(decode(encoded({ kind: 'destroy', cpu: 0 }), 0)).toStrictEqual({ kind: 'destroy' });
+  });
+
   it('refuse a record that no operation has', () => {
     expect(() => decode(new Int32Array(RECORD), 0)).toThrow('no operation has opcode 0');
   });
@@ -57,7 +70,10 @@ describe('the arbitrary operations', () => {
       'clear_page',
       'copy_page',
       'decrease_reservation',
+      'destroy',
       'fill',
+      'initialise',
+      'iret_user',
       'machphys',
       'mmu_update',
       'mmu_update_list',
@@ -69,15 +85,29 @@ describe('the arbitrary operations', () => {
       'pin',
       'receive',
       'release',
+      'reset_vcpu',
+      'resume',
       'set_gdt',
       'set_ldt',
       'store',
+      'store_cached',
       'store_frame',
+      'touch',
       'unpin',
       'update_descriptor',
       'update_va',
       'write_cr3',
     ]);
+  });
+});
+
+describe('the arbitrary operations of a machine with several vCPUs', () => {
+  it('are interrupted, contended and on every vCPU', () => {
+    const drawn = fc.sample(operations(standardMachine({ ...OPTIONS, vcpus: 3 }, 8)), RUNS);
+    const seen = (key: 'cpu' | 'preempt' | 'contend') => new Set(drawn.map((operation) => operation[key]));
+    expect([...seen('cpu')].sort()).toStrictEqual([1, 2, undefined]);
+    expect(seen('preempt').size).toBeGreaterThan(20);
+    expect(seen('contend').size).toBeGreaterThan(20);
   });
 });
 

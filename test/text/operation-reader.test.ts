@@ -4,7 +4,7 @@ import { MAX_RECORDS } from '../../src/text/operation-reader.js';
 import { parseProgram } from '../../src/text/parse.js';
 import { refusal, STANDARD_64 } from './refusal.js';
 
-const LIST_OPTIONS = 'list=bad, unreadable=K, continued=N or the end of the line';
+const LIST_OPTIONS = 'list=bad, unreadable=K, continued=N, preempt=K, contend=K or the end of the line';
 
 describe('a list or multicall', () => {
   it('gives expected answers to calls, and none to elements of lists', () => {
@@ -60,6 +60,11 @@ describe('a list or multicall', () => {
       'f:5:21: unexpected result, expected none: an element of a list has none',
     ],
     [
+      'mmuext_op_list\n mmuext cmd14 flush\nend -> ok',
+      'f:5:15: unexpected "flush", expected bitmap=bad or the end of the line',
+    ],
+    ['mmuext_op_list\n unpin F1 F2\nend -> ok', 'f:5:11: unexpected "F2", expected the end of the line'],
+    [
       'mmu_update_list unreadable=2147483647\nend -> ok',
       'f:4:28: "2147483647" is too large, expected the number of an element up to 2147483646',
     ],
@@ -96,6 +101,47 @@ describe('a list or multicall', () => {
     expect(refusal(list(MAX_RECORDS))).toBe(
       'f:65540:1: the operation that begins in line 4 is too long, expected at most 65536 records',
     );
+  });
+});
+
+describe('an option of interruption', () => {
+  it.each([
+    ['pin L1 F1 preempt=127 -> ok', 'f:4:19: "127" is too large, expected a number of units up to 126'],
+    ['pin L1 F1 contend=63 -> ok', 'f:4:19: "63" is too large, expected the number of a reference up to 62'],
+    ['pin L1 F1 preempt -> ok', 'f:4:18: unexpected blank, expected = and a number of units'],
+    ['pin L1 F1 contend=-1 -> ok', 'f:4:19: unexpected "-1", expected the number of a reference'],
+    ['pin L1 F1 preempt=1 preempt=2 -> ok', 'f:4:21: preempt given twice, expected it once'],
+    [
+      'mmu_update_list\n mmu_update F1[0] 0 preempt=1\nend -> ok',
+      'f:5:21: "preempt" in a mmu_update_list, expected it in line 4, where the operation begins',
+    ],
+    [
+      '\nmmuext_op_list\n pin L1 F1\n mmuext cmd14 contend=1\nend -> ok',
+      'f:7:15: "contend" in a mmuext_op_list, expected it in line 5, where the operation begins',
+    ],
+    [
+      'multicall\n pin L1 F1 contend=1 -> ok\nend -> ok',
+      'f:5:12: "contend" in a multicall, expected none: a multicall is not interrupted',
+    ],
+    [
+      'multicall\n mmuext_op_list preempt=1\n end -> ok\nend -> ok',
+      'f:5:17: "preempt" in a multicall, expected none: a multicall is not interrupted',
+    ],
+    [
+      'multicall\n mmu_update_list\n  mmu_update F1[0] 0 preempt=1\n end -> ok\nend -> ok',
+      'f:6:22: "preempt" in a multicall, expected none: a multicall is not interrupted',
+    ],
+    ['multicall preempt=1', 'f:4:11: unexpected "preempt=1", expected the end of the line'],
+    ['store W1[0] 0 preempt=1 -> ok', 'f:4:15: unexpected "preempt=1", expected -> and a result'],
+    ['set_gdt entries=0 preempt=1 -> ok', 'f:4:19: unexpected "preempt=1", expected -> and a result'],
+    ['iret_user preempt=1 -> ok', 'f:4:11: unexpected "preempt=1", expected -> and a result'],
+    [
+      'update_va W1 0 contend=1 -> ok',
+      'f:4:16: unexpected "contend=1", expected flush, invlpg, fd=self|own|io|xen|none or -> and a result',
+    ],
+    ['fill F1 preempt=1', 'f:4:9: unexpected "preempt=1", expected a slot as [3]'],
+  ])('is refused in %j', (text, message) => {
+    expect(refusal(STANDARD_64 + text)).toBe(message);
   });
 });
 

@@ -87,6 +87,48 @@ const OPERATIONS: [string, Operation][] = [
   ['receive 0x201+0x2', { kind: 'receive', mfn: F1, count: 2 }],
   ['receive 0x1a2b+0x1', { kind: 'receive', mfn: 0x1a2b, count: 1 }],
   ['decrease_reservation F1', { kind: 'decrease_reservation', mfn: F1 }],
+  ['resume', { kind: 'resume' }],
+  ['touch W3', { kind: 'touch', va: window(3) }],
+  ['touch 0x1234', { kind: 'touch', va: { low: 0x1234, high: 0 } }],
+  ['store.cached W2[3] F2|P|RW', { kind: 'store_cached', va: window(2, 24), entry: F2_RW }],
+  ['store.cached 0x10 0', { kind: 'store_cached', va: { low: 16, high: 0 }, entry: entry(0, 0) }],
+  ['iret_user', { kind: 'iret_user' }],
+  ['initialise 0 F1', { kind: 'initialise', vcpu: 0, mfn: F1, user: 0, userMode: false }],
+  ['initialise 3 F1 user=F2', { kind: 'initialise', vcpu: 3, mfn: F1, user: F2, userMode: false }],
+  [
+    'initialise 1 BAD user=0xffffff00 mode=user preempt=1',
+    { kind: 'initialise', vcpu: 1, mfn: 0xffffffff, user: 0xffffff00, userMode: true, preempt: 1 },
+  ],
+  ['reset_vcpu 3', { kind: 'reset_vcpu', vcpu: 3 }],
+  ['reset_vcpu 0 contend=0', { kind: 'reset_vcpu', vcpu: 0, contend: 0 }],
+  ['destroy preempt=126', { kind: 'destroy', preempt: 126 }],
+  ['cpu3: resume preempt=0 contend=62', { kind: 'resume', cpu: 3, preempt: 0, contend: 62 }],
+  ['cpu1: pin L4 F1 preempt=5', { kind: 'pin', level: 4, mfn: F1, cpu: 1, preempt: 5 }],
+  [
+    'cpu2: mmu_update.cmd7 F1[0] 0 contend=1',
+    { kind: 'mmu_update', command: 'cmd7', mfn: F1, slot: 0, entry: entry(0, 0), cpu: 2, contend: 1 },
+  ],
+  [
+    'mmu_update.machphys F1 5 preempt=0',
+    { kind: 'machphys', mfn: F1, value: { low: 5, high: 0 }, preempt: 0 },
+  ],
+  ['mmuext cmd14 bitmap=bad preempt=0', { kind: 'mmuext', command: 'cmd14', badBitmap: true, preempt: 0 }],
+  ['write_cr3 F1 preempt=1', { kind: 'write_cr3', mfn: F1, preempt: 1 }],
+  [
+    'cpu1: store.high F1[0] F2|P|RW',
+    { kind: 'store_frame', mfn: F1, slot: 0, part: 'high', entry: F2_RW, cpu: 1 },
+  ],
+  [
+    'cpu1: update_descriptor.misaligned F1[0] 0x0',
+    {
+      kind: 'update_descriptor',
+      mfn: F1,
+      slot: 0,
+      descriptor: { low: 0, high: 0 },
+      misaligned: true,
+      cpu: 1,
+    },
+  ],
 ];
 
 const UNANSWERED: [string, Operation][] = [
@@ -138,6 +180,32 @@ const UNANSWERED: [string, Operation][] = [
       ],
     },
   ],
+  ['cpu1: fill F1', { kind: 'fill', mfn: F1, entries: [], cpu: 1 }],
+  [
+    'cpu3: mmuext_op_list fd=own preempt=126 contend=62\n  unpin F1\nend -> preempted done=0',
+    {
+      kind: 'mmuext_op_list',
+      options: { ...self, fd: 'own' },
+      items: [{ kind: 'unpin', mfn: F1 }],
+      cpu: 3,
+      preempt: 126,
+      contend: 62,
+    },
+  ],
+  [
+    'mmu_update_list preempt=1\n  mmu_update F1[0] F2|P|RW\nend -> preempted done=1',
+    {
+      kind: 'mmu_update_list',
+      options: self,
+      pfd: 'self',
+      items: [{ kind: 'mmu_update', command: 'normal', mfn: F1, slot: 0, entry: F2_RW }],
+      preempt: 1,
+    },
+  ],
+  [
+    'cpu1: multicall\n  iret_user -> ok\n  unpin F1 -> none\nend -> ok',
+    { kind: 'multicall', items: [{ kind: 'iret_user' }, { kind: 'unpin', mfn: F1 }], cpu: 1 },
+  ],
 ];
 
 const ALL: [string, Operation][] = [
@@ -145,20 +213,30 @@ const ALL: [string, Operation][] = [
   ...UNANSWERED,
 ];
 
+/** Three lines too, but with every vCPU. */
+const FOUR_VCPUS = `${STANDARD_64.trimEnd()} vcpus=4\n`;
+
 describe('the text of an operation', () => {
   it.each(ALL)('%s is read as what it means', (text, operation) => {
-    expect(decode(parseProgram(STANDARD_64 + text).code, 0)).toStrictEqual(operation);
+    expect(decode(parseProgram(FOUR_VCPUS + text).code, 0)).toStrictEqual(operation);
   });
 
   it.each(ALL)('%s is printed again', (text) => {
-    const { code, expected, machine } = parseProgram(STANDARD_64 + text);
+    const { code, expected, machine } = parseProgram(FOUR_VCPUS + text);
     expect(printOperation(code, 0, machine, expected)).toBe(text);
   });
 
   it.each(ALL)('%s is read as the very records that encode makes', (text, operation) => {
     const code: number[] = [];
     encode(operation, code);
-    expect([...parseProgram(STANDARD_64 + text).code]).toStrictEqual(code);
+    expect([...parseProgram(FOUR_VCPUS + text).code]).toStrictEqual(code);
+  });
+
+  it('may name vCPU 0, a user base pointer 0 and the options in any order', () => {
+    const { code, machine } = parseProgram(
+      `${STANDARD_64}cpu0: initialise 0 F1 contend=2 mode=user preempt=1 user=0 -> ok`,
+    );
+    expect(printOperation(code, 0, machine)).toBe('initialise 0 F1 mode=user preempt=1 contend=2');
   });
 
   it('takes windows of x86_32 for 32-bit addresses', () => {
@@ -215,6 +293,30 @@ describe('an operand', () => {
       'receive 0xffffffff+0x2 -> ok',
       'f:4:9: "0xffffffff+0x2" goes too far, expected frames up to 0xffffffff',
     ],
+    ['touch -> ok', 'f:4:7: unexpected "->", expected a virtual address'],
+    [
+      'store.cached 0x1a2b[3] 0 -> ok',
+      'f:4:14: "0x1a2b[3]" names a frame, expected an entry\'s address as W2[3] or 0x1a2b008',
+    ],
+    [
+      'store.cached F1[3] 0 -> ok',
+      'f:4:14: "F1[3]" names a frame, expected an entry\'s address as W2[3] or 0x1a2b008',
+    ],
+    ['store.cached 0x7 0 -> ok', 'f:4:14: "0x7" is not the address of an entry, expected a multiple of 8'],
+    ['initialise 1 F1 -> ok', 'f:4:12: "1" is too large, expected a vCPU of the machine up to 0'],
+    ['initialise F1 -> ok', 'f:4:12: "F1" is not a number, expected a vCPU of the machine'],
+    ['initialise 0 -> ok', 'f:4:14: unexpected "->", expected F0 to F7, B1, B2, B3, B4, BAD or 0x1a2b'],
+    ['initialise 0 F1 user -> ok', 'f:4:21: unexpected blank, expected = and a frame'],
+    [
+      'initialise 0 F1 user=X -> ok',
+      'f:4:22: unknown frame "X", expected F0 to F7, B1, B2, B3, B4, BAD or 0x1a2b',
+    ],
+    ['initialise 0 F1 mode=kernel -> ok', 'f:4:22: unknown value "kernel", expected user'],
+    [
+      'initialise 0 F1 F2 -> ok',
+      'f:4:17: unexpected "F2", expected user=FRAME, mode=user, preempt=K, contend=K or -> and a result',
+    ],
+    ['reset_vcpu 4 -> ok', 'f:4:12: "4" is too large, expected a vCPU up to 3'],
     ['update_descriptor F1[0] 0xg -> ok', 'f:4:25: "0xg" is not a number, expected a descriptor'],
   ])('is refused in %j', (text, message) => {
     expect(refusal(STANDARD_64 + text)).toBe(message);

@@ -88,6 +88,11 @@ describe('the text', () => {
     ]);
   });
 
+  it('may name the vCPU of an operation on a machine that is spelled out', () => {
+    const text = `${PROGRAM}machine x86_64 vcpus=2\nram 0x2+0x1\ntable L4 0x2 pinned\nbase 0x2\ncpu1: iret_user -> fault`;
+    expect(events(text)).toStrictEqual(['2: begin p on x86_64, 1 tables', '7: 1 records, 255', 'end']);
+  });
+
   it('may be several texts one after the other', () => {
     expect(events(`${STANDARD_64}pvmmu 1\npvmmu 1\n${STANDARD_64}`)).toHaveLength(4);
   });
@@ -96,6 +101,8 @@ describe('the text', () => {
     expect(refusal(`${STANDARD_64}program p\nmachine x86_64 frames=8`)).toBe('accepted');
   });
 });
+
+const TWO_VCPUS = `${STANDARD_64.trimEnd()} vcpus=2\n`;
 
 describe('a malformed text', () => {
   it.each([
@@ -151,6 +158,48 @@ describe('a malformed text', () => {
       `${STANDARD_64}frobnicate`,
       'f:4:1: unknown operation or directive "frobnicate", expected an operation or directive',
     ],
+    [
+      `${STANDARD_64}cpu1: pin L1 F1 -> ok`,
+      'f:4:1: unknown vCPU "cpu1:", expected cpu0: (the machine has vcpus=1)',
+    ],
+    [
+      `${TWO_VCPUS}cpu0: resume -> none\n  cpu2: resume -> none`,
+      'f:5:3: unknown vCPU "cpu2:", expected cpu0: or cpu1: (the machine has vcpus=2)',
+    ],
+    [
+      `${TWO_VCPUS}vcpu1: resume -> none`,
+      'f:4:1: unknown vCPU "vcpu1:", expected cpu0: or cpu1: (the machine has vcpus=2)',
+    ],
+    [`${PROGRAM}cpu0: resume -> none`, 'f:3:1: "cpu0" before machine, expected machine'],
+    ['pvmmu 1\ncpu0: resume -> none', 'f:2:1: "cpu0" before any program, expected program'],
+    [
+      `${STANDARD_64}final F1 none\ncpu0: resume -> none`,
+      'f:5:7: "resume" after final, expected final or the next program',
+    ],
+    [`${STANDARD_64}cpu0:`, 'f:4:6: the line ends, expected an operation'],
+    [`${STANDARD_64}cpu0:resume -> none`, 'f:4:6: unexpected "resume", expected a blank'],
+    [
+      `${STANDARD_64}cpu0 resume -> none`,
+      'f:4:1: unknown operation or directive "cpu0", expected an operation or directive',
+    ],
+    [`${STANDARD_64}cpu0: final F1 none`, 'f:4:7: "final" after "cpu0:", expected an operation'],
+    [
+      `${STANDARD_64}cpu0: resum -> none`,
+      'f:4:7: unknown operation or directive "resum", expected perhaps resume',
+    ],
+    [
+      `${STANDARD_64}cpu0: cpu0: resume`,
+      'f:4:7: unknown operation or directive "cpu0", expected an operation or directive',
+    ],
+    [
+      `${TWO_VCPUS}cpu1: mmuext_op_list\n cpu1: unpin F1\nend -> ok`,
+      'f:5:2: "cpu1:" in a mmuext_op_list, expected it in line 4, where the operation begins',
+    ],
+    [
+      `${TWO_VCPUS}multicall\n mmuext_op_list\n  unpin F1\n end -> ok\n cpu1: end -> ok`,
+      'f:8:2: "cpu1:" in a multicall, expected it in line 4, where the operation begins',
+    ],
+    [`${TWO_VCPUS}pin: L1 F1 -> ok`, 'f:4:4: unexpected ":", expected a blank'],
     [`${STANDARD_64}-> ok`, 'f:4:1: unexpected "->", expected an operation or directive'],
     [
       `${STANDARD_64}${'x'.repeat(100_000)}`,

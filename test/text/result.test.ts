@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { EBUSY, EINVAL, FAULT, NONE, OK, UNKNOWN, withDone } from '../../models/x86/result.js';
+import {
+  DEAD,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  FAULT,
+  NONE,
+  OK,
+  PREEMPTED,
+  UNKNOWN,
+  withDone,
+} from '../../models/x86/result.js';
 import { parseProgram } from '../../src/text/parse.js';
 import { printResult } from '../../src/text/result.js';
 import { refusal, STANDARD_64 } from './refusal.js';
@@ -10,6 +21,9 @@ describe('a result', () => {
     ['fault', FAULT],
     ['EINVAL', EINVAL],
     ['none', NONE],
+    ['EEXIST', EEXIST],
+    ['dead', DEAD],
+    ['preempted', PREEMPTED],
     ['?', UNKNOWN],
   ])('stands as %s for %i', (text, result) => {
     expect(parseProgram(`${STANDARD_64}unpin F1 -> ${text}`).expected).toStrictEqual(Int32Array.of(result));
@@ -20,6 +34,7 @@ describe('a result', () => {
     ['ok', OK],
     ['ok done=0', withDone(OK, 0)],
     ['EBUSY done=1', withDone(EBUSY, 1)],
+    ['preempted done=2', withDone(PREEMPTED, 2)],
     ['ok done=8388606', withDone(OK, 8_388_606)],
   ])('of a list stands as %s for %i', (text, result) => {
     const program = parseProgram(`${STANDARD_64}mmu_update_list\nend -> ${text}`);
@@ -27,13 +42,18 @@ describe('a result', () => {
     expect(printResult(result)).toBe(text);
   });
 
+  it('may count what is done where an interrupted call goes on', () => {
+    const { expected } = parseProgram(`${STANDARD_64}resume -> EINVAL done=3\nresume -> none`);
+    expect([...expected]).toStrictEqual([withDone(EINVAL, 3), NONE]);
+  });
+
   it.each([
     ['', 'f:4:9: missing result, expected -> and ok, fault or an error name'],
     [' ->', 'f:4:12: the line ends, expected a result'],
     [' ->ok', 'f:4:12: unexpected "ok", expected a blank'],
     ['->ok', 'f:4:9: unexpected "->ok", expected a blank'],
-    [' ok', 'f:4:10: unexpected "ok", expected -> and a result'],
-    [' - ok', 'f:4:10: unexpected "-", expected -> and a result'],
+    [' ok', 'f:4:10: unexpected "ok", expected preempt=K, contend=K or -> and a result'],
+    [' - ok', 'f:4:10: unexpected "-", expected preempt=K, contend=K or -> and a result'],
     [' -> ok ok', 'f:4:16: unexpected "ok", expected the end of the line'],
     [' -> ??', 'f:4:14: unexpected "?", expected a blank'],
     [' -> ? done=1', 'f:4:15: unexpected "done=1", expected the end of the line'],
