@@ -4,7 +4,7 @@ import { SLOTS } from '../models/x86/entry.js';
 import { WHOLE_FRAME, type Changes } from '../models/x86/changes.js';
 import { isGuests } from './frames.js';
 import { LDT_PAGES } from './recount.js';
-import { entryName, frameName } from './wording.js';
+import { entryName, frameName, ofCpu } from './wording.js';
 
 /** Something of which the two models report different values. */
 export interface Difference {
@@ -34,17 +34,38 @@ const FRAME_VALUES: readonly FrameValue[] = [
   ['M2P high word', (state, mfn) => state.m2pHigh(mfn)],
 ];
 
-type MachineValue = readonly [what: string, of: (state: ModelState) => number];
+type CpuValue = readonly [what: string, of: (state: ModelState, cpu: number) => number];
 
-const MACHINE_VALUES: readonly MachineValue[] = [
-  ['number of frames', (state) => state.frameLimit],
-  ['kernel base pointer', (state) => state.kernelBase()],
-  ['user base pointer', (state) => state.userBase()],
-  ['GDT frames', (state) => state.gdtFrames()],
-  ['LDT entries', (state) => state.ldtEntries()],
-  ['LDT address low word', (state) => state.ldtLow()],
-  ['LDT address high word', (state) => state.ldtHigh()],
-  ['deferred table', (state) => state.deferred()],
+const CPU_VALUES: readonly CpuValue[] = [
+  ['kernel base pointer', (state, cpu) => state.kernelBase(cpu)],
+  ['user base pointer', (state, cpu) => state.userBase(cpu)],
+  ['loaded base pointer', (state, cpu) => state.loadedBase(cpu)],
+  ['GDT frames', (state, cpu) => state.gdtFrames(cpu)],
+  ['LDT entries', (state, cpu) => state.ldtEntries(cpu)],
+  ['LDT address low word', (state, cpu) => state.ldtLow(cpu)],
+  ['LDT address high word', (state, cpu) => state.ldtHigh(cpu)],
+  ['deferred table', (state, cpu) => state.deferred(cpu)],
+  [
+    'whether the deferred table is whole',
+    (state, cpu) => whileDeferred(state, cpu, state.deferredWhole(cpu)),
+  ],
+  ['parent of the deferred table', (state, cpu) => whileDeferred(state, cpu, state.deferredParent(cpu))],
+  ['whether a call is interrupted', (state, cpu) => state.interrupted(cpu)],
+  ['number of TLB entries', (state, cpu) => state.tlbSize(cpu)],
+];
+
+/** Kind and parent mean something as long as a table waits. */
+function whileDeferred(state: ModelState, cpu: number, value: number): number {
+  return state.deferred(cpu) === 0 ? 0 : value;
+}
+
+type TlbValue = readonly [what: string, of: (state: ModelState, index: number, cpu: number) => number];
+
+const TLB_VALUES: readonly TlbValue[] = [
+  ['address low word', (state, index, cpu) => state.tlbLow(index, cpu)],
+  ['address high word', (state, index, cpu) => state.tlbHigh(index, cpu)],
+  ['frame', (state, index, cpu) => state.tlbFrame(index, cpu)],
+  ['write permission', (state, index, cpu) => state.tlbWritable(index, cpu)],
 ];
 
 /** Compares the whole states. */
@@ -113,41 +134,78 @@ function compareNamed(
 
 function compareMachine(reference: ModelState, optimized: ModelState): Difference | undefined {
   if (sameMachine(reference, optimized)) return undefined;
-  for (const [what, of] of MACHINE_VALUES) {
-    const a = of(reference);
-    const b = of(optimized);
-    if (a !== b) return { what, reference: a, optimized: b, message: differ(what, a, b) };
-  }
-  for (let i = 0; i < reference.gdtFrames(); i++) {
-    const a = reference.gdtFrame(i);
-    const b = optimized.gdtFrame(i);
-    if (a !== b)
-      return { what: `GDT frame ${i}`, reference: a, optimized: b, message: differ(`GDT frame ${i}`, a, b) };
-  }
-  for (let page = 0; page < LDT_PAGES; page++) {
-    const a = reference.ldtFrame(page);
-    const b = optimized.ldtFrame(page);
-    if (a !== b)
-      return {
-        what: `LDT frame ${page}`,
-        reference: a,
-        optimized: b,
-        message: differ(`LDT frame ${page}`, a, b),
-      };
+  const number = compareValue('number of frames', reference.frameLimit, optimized.frameLimit);
+  const difference =
+    number ?? compareValue('whether the domain is dying', reference.dying(), optimized.dying());
+  if (difference) return difference;
+  for (let cpu = 0; cpu < reference.machine.vcpus; cpu++) {
+    const found = compareCpu(reference, optimized, cpu);
+    if (found) return found;
   }
   return undefined;
 }
 
+function compareCpu(reference: ModelState, optimized: ModelState, cpu: number): Difference | undefined {
+  const compare = (what: string, of: (state: ModelState) => number) =>
+    compareValue(`${what}${ofCpu(reference, cpu)}`, of(reference), of(optimized));
+  for (const [what, of] of CPU_VALUES) {
+    const difference = compare(what, (state) => of(state, cpu));
+    if (difference) return difference;
+  }
+  for (let i = 0; i < reference.gdtFrames(cpu); i++) {
+    const difference = compare(`GDT frame ${i}`, (state) => state.gdtFrame(i, cpu));
+    if (difference) return difference;
+  }
+  for (let page = 0; page < LDT_PAGES; page++) {
+    const difference = compare(`LDT frame ${page}`, (state) => state.ldtFrame(page, cpu));
+    if (difference) return difference;
+  }
+  for (let i = 0; i < reference.tlbSize(cpu); i++) {
+    for (const [what, of] of TLB_VALUES) {
+      const difference = compare(`${what} of TLB entry ${i}`, (state) => of(state, i, cpu));
+      if (difference) return difference;
+    }
+  }
+  return undefined;
+}
+
+function compareValue(what: string, a: number, b: number): Difference | undefined {
+  return a === b ? undefined : { what, reference: a, optimized: b, message: differ(what, a, b) };
+}
+
 /** The same values as compareMachine looks at, spelled out: this runs once per operation. */
 function sameMachine(a: ModelState, b: ModelState): boolean {
-  if (a.kernelBase() !== b.kernelBase() || a.userBase() !== b.userBase() || a.deferred() !== b.deferred())
-    return false;
-  if (a.frameLimit !== b.frameLimit || a.gdtFrames() !== b.gdtFrames() || a.ldtEntries() !== b.ldtEntries())
-    return false;
-  if (a.ldtLow() !== b.ldtLow() || a.ldtHigh() !== b.ldtHigh()) return false;
-  for (let i = 0; i < a.gdtFrames(); i++) if (a.gdtFrame(i) !== b.gdtFrame(i)) return false;
-  for (let page = 0; page * LDT_PAGE_ENTRIES < a.ldtEntries(); page++) {
-    if (a.ldtFrame(page) !== b.ldtFrame(page)) return false;
+  if (a.frameLimit !== b.frameLimit || a.dying() !== b.dying()) return false;
+  const { vcpus } = a.machine;
+  for (let cpu = 0; cpu < vcpus; cpu++) if (!sameCpu(a, b, cpu)) return false;
+  return true;
+}
+
+function sameCpu(a: ModelState, b: ModelState, cpu: number): boolean {
+  if (a.kernelBase(cpu) !== b.kernelBase(cpu) || a.userBase(cpu) !== b.userBase(cpu)) return false;
+  if (a.loadedBase(cpu) !== b.loadedBase(cpu) || a.interrupted(cpu) !== b.interrupted(cpu)) return false;
+  const deferred = a.deferred(cpu);
+  if (deferred !== b.deferred(cpu)) return false;
+  if (deferred !== 0) {
+    if (a.deferredWhole(cpu) !== b.deferredWhole(cpu)) return false;
+    if (a.deferredParent(cpu) !== b.deferredParent(cpu)) return false;
+  }
+  if (a.gdtFrames(cpu) !== b.gdtFrames(cpu) || a.ldtEntries(cpu) !== b.ldtEntries(cpu)) return false;
+  if (a.ldtLow(cpu) !== b.ldtLow(cpu) || a.ldtHigh(cpu) !== b.ldtHigh(cpu)) return false;
+  for (let i = 0; i < a.gdtFrames(cpu); i++) if (a.gdtFrame(i, cpu) !== b.gdtFrame(i, cpu)) return false;
+  for (let page = 0; page * LDT_PAGE_ENTRIES < a.ldtEntries(cpu); page++) {
+    if (a.ldtFrame(page, cpu) !== b.ldtFrame(page, cpu)) return false;
+  }
+  return sameTlb(a, b, cpu);
+}
+
+function sameTlb(a: ModelState, b: ModelState, cpu: number): boolean {
+  const size = a.tlbSize(cpu);
+  if (size !== b.tlbSize(cpu)) return false;
+  for (let i = 0; i < size; i++) {
+    if (a.tlbFrame(i, cpu) !== b.tlbFrame(i, cpu) || a.tlbWritable(i, cpu) !== b.tlbWritable(i, cpu))
+      return false;
+    if (a.tlbLow(i, cpu) !== b.tlbLow(i, cpu) || a.tlbHigh(i, cpu) !== b.tlbHigh(i, cpu)) return false;
   }
   return true;
 }

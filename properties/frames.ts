@@ -37,6 +37,10 @@ export function isValidatedTable(info: number): boolean {
   return (info & INFO_VALIDATED) !== 0 && isTable(info & INFO_TYPE);
 }
 
+export function isPartialTable(info: number): boolean {
+  return (info & INFO_PARTIAL) !== 0 && isTable(info & INFO_TYPE);
+}
+
 /** Types whose contents the guest must never write by itself (rules 4, I2). */
 export function isProtected(type: number): boolean {
   return isTable(type) || type === TYPE_SEG_DESC;
@@ -47,13 +51,19 @@ export function rootLevel(machine: Machine): number {
   return machine.arch === 'x86_64' ? TYPE_L4 : TYPE_L3;
 }
 
+/** Whether the frame is the kernel's base pointer of some virtual CPU. */
+export function isKernelBase(state: ModelState, mfn: number): boolean {
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++) if (state.kernelBase(cpu) === mfn) return true;
+  return false;
+}
+
 /**
  * Slots 0 .. n-1 of the frame are those whose entries hold references: all of a validated table, the part of a
- * partial one that was validated (rules 14.1), none of anything else.
+ * partial one that was validated or not yet released (rules 14.1, 16.5), none of anything else.
  */
 export function countedSlots(state: ModelState, mfn: number, info: number): number {
   if (isValidatedTable(info)) return SLOTS;
-  return (info & INFO_PARTIAL) !== 0 && isTable(info & INFO_TYPE) ? state.partialFrom(mfn) : 0;
+  return isPartialTable(info) ? state.partialFrom(mfn) : 0;
 }
 
 /** Whether a slot of such a table is the guest's; the others are Xen's own (rules 2.6) or do not exist. */

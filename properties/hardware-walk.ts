@@ -18,12 +18,10 @@ export const hardwareWalk: Invariant = {
   why: 'This is what the guest can really do. It holds if the other invariants do; checked on its own, it also catches what they fail to say.',
   check(state) {
     const tables = new Uint8Array(state.frameLimit);
-    const bases = [state.kernelBase(), state.userBase()].filter((mfn) => mfn !== 0);
+    const bases = basesOf(state);
     const all = new Walk(state, tables, false, () => undefined);
     for (const base of bases) all.visit(base, rootLevel(state.machine));
-    for (let i = 0; i < state.gdtFrames(); i++) tables[state.gdtFrame(i)] = 1;
-    for (let page = 0; page < LDT_PAGES; page++)
-      if (state.ldtFrame(page) !== 0) tables[state.ldtFrame(page)] = 1;
+    for (let cpu = 0; cpu < state.machine.vcpus; cpu++) markDescriptorTables(state, cpu, tables);
     const writable = new Walk(state, new Uint8Array(state.frameLimit), true, (first, count, path) =>
       reached(state, tables, first, count, path),
     );
@@ -34,6 +32,21 @@ export const hardwareWalk: Invariant = {
     return undefined;
   },
 };
+
+/** All that some processor may load: a vCPU that is in user mode now goes back to its kernel's base. */
+function basesOf(state: ModelState): Set<number> {
+  const bases = new Set<number>();
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++)
+    for (const mfn of [state.kernelBase(cpu), state.userBase(cpu), state.loadedBase(cpu)])
+      if (mfn !== 0) bases.add(mfn);
+  return bases;
+}
+
+function markDescriptorTables(state: ModelState, cpu: number, tables: Uint8Array): void {
+  for (let i = 0; i < state.gdtFrames(cpu); i++) tables[state.gdtFrame(i, cpu)] = 1;
+  for (let page = 0; page < LDT_PAGES; page++)
+    if (state.ldtFrame(page, cpu) !== 0) tables[state.ldtFrame(page, cpu)] = 1;
+}
 
 type Leaf = (first: number, count: number, path: readonly EntryPlace[]) => Violation | undefined;
 

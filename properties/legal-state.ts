@@ -14,7 +14,6 @@ import {
   OWNER_NOBODY,
   TYPE_L1,
   TYPE_L2,
-  TYPE_L3,
   TYPE_L4,
   TYPE_NONE,
   TYPE_SEG_DESC,
@@ -27,7 +26,7 @@ import { frameName, typeName } from './wording.js';
 
 const name = 'legal-state';
 
-/** Rules 1.1, 1.2, 1.5, 1.6, 2.11, 5.4. */
+/** Rules 1.1, 1.2, 1.5, 1.6, 2.11, 16.2 to 16.5, 16.7. */
 export const legalState: Invariant = {
   name,
   meaning: 'Type, flags, counts and owner of every frame fit each other.',
@@ -56,7 +55,7 @@ function ownerRule(state: ModelState, mfn: number, info: number): string | undef
   const general = state.generalCount(mfn);
   switch (ownerOf(info)) {
     case OWNER_GUEST:
-      return general > 0 ? undefined : 'is the guest’s without any reference';
+      return general > 0 || state.dying() !== 0 ? undefined : 'is the guest’s without any reference';
     case OWNER_IO:
       if ((info & INFO_TYPE) !== TYPE_WRITABLE || (info & INFO_VALIDATED) === 0)
         return 'is an I/O frame that is not writable';
@@ -82,7 +81,8 @@ function typeRule(state: ModelState, mfn: number, info: number): string | undefi
   }
   if (type >= TYPE_L1 && type <= TYPE_L4) {
     if (validated && !held) return 'is a validated table without a type reference';
-    if (held && !validated && (info & INFO_PARTIAL) === 0)
+    // The end of a domain takes tables apart that are still referred to (rules 16.7, RELINQUISH).
+    if (held && !validated && (info & INFO_PARTIAL) === 0 && (state.dying() === 0 || type === TYPE_L1))
       return 'is a table in use that is neither validated nor partial';
     return type === TYPE_L4 && state.machine.arch === 'x86_32' ? 'is an L4 of a 32-bit guest' : undefined;
   }
@@ -104,13 +104,23 @@ function partialRule(state: ModelState, mfn: number, info: number): string | und
   }
   if (!isTable(typeOf(info)) || typeOf(info) === TYPE_L1) return 'is partial, but no L2, L3 or L4';
   if ((info & (INFO_VALIDATED | INFO_PINNED)) !== 0) return 'is partial and yet validated or pinned';
-  if (state.typeCount(mfn) !== 1) return 'is partial with a type count other than 1';
+  const held = state.typeCount(mfn);
+  if (held !== 1 && (held === 0 || state.dying() === 0)) return 'is partial with a type count other than 1';
+  // Slot 0 itself has been begun, or nothing would be partial.
+  if (from === 0 && (info & INFO_HANDED) !== 0) return undefined;
   return from > 0 && from < SLOTS ? undefined : `is partial, but its validation stopped at slot ${from}`;
 }
 
-/** MOV CR3 leaves a partial table, or the L3 that a 32-bit guest has replaced (rules 5.4). */
+/** A table whose type reference the cleanup is to drop is whole; one that is only to be finished may be anything by now (rules 16.4). */
 function deferredRule(state: ModelState, mfn: number, info: number): string | undefined {
-  if (mfn !== state.deferred() || mfn === 0 || (info & INFO_PARTIAL) !== 0) return undefined;
-  if (state.machine.arch === 'x86_32' && typeOf(info) === TYPE_L3 && isValidatedTable(info)) return undefined;
-  return 'awaits its cleanup, but is neither partial nor a replaced L3';
+  if (mfn === 0) return undefined;
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++) {
+    if (state.deferred(cpu) !== mfn) continue;
+    if (state.deferredWhole(cpu) === 0) {
+      if (state.generalCount(mfn) === 0) return 'awaits the end of its cleanup without any reference';
+    } else if (!isValidatedTable(info) || state.typeCount(mfn) === 0) {
+      return 'awaits its cleanup as a whole table, but is none that is validated and in use';
+    }
+  }
+  return undefined;
 }

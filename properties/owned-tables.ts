@@ -3,7 +3,7 @@ import { INFO_TYPE, TYPE_SEG_DESC } from '../models/x86/page-type.js';
 import { isGuests, isProtected, isValidatedTable, rootLevel } from './frames.js';
 import type { Invariant, Violation } from './invariant.js';
 import { LDT_PAGES } from './recount.js';
-import { frameName, typeName } from './wording.js';
+import { frameName, ofCpu, typeName } from './wording.js';
 
 const name = 'owned-tables';
 
@@ -18,11 +18,7 @@ export const ownedTables: Invariant = {
       const violation = ownerFault(state, mfn, state.info(mfn));
       if (violation) return violation;
     }
-    return (
-      baseFault(state, state.kernelBase(), 'kernel base pointer') ??
-      userBaseFault(state) ??
-      descriptorFault(state)
-    );
+    return basesFault(state) ?? descriptorsFault(state);
   },
 };
 
@@ -35,8 +31,17 @@ export function ownerFault(state: ModelState, mfn: number, info: number): Violat
   );
 }
 
+/** Looks at the base pointers of all virtual CPUs. */
+export function basesFault(state: ModelState): Violation | undefined {
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++) {
+    const violation = kernelBaseFault(state, cpu) ?? userBaseFault(state, cpu);
+    if (violation) return violation;
+  }
+  return undefined;
+}
+
 /** A base pointer names a validated L4 of the guest's, a 32-bit guest's an L3. */
-export function baseFault(state: ModelState, mfn: number, what: string): Violation | undefined {
+function baseFault(state: ModelState, mfn: number, what: string): Violation | undefined {
   if (mfn < state.frameLimit) {
     const info = state.info(mfn);
     if (isGuests(info) && isValidatedTable(info) && (info & INFO_TYPE) === rootLevel(state.machine))
@@ -45,12 +50,18 @@ export function baseFault(state: ModelState, mfn: number, what: string): Violati
   return fault(state, mfn, `is the ${what}, but is ${stateOf(state, mfn)}`);
 }
 
+/** A vCPU that is down has none (rules 16.7); `loaded-base` sees to it that none runs so. */
+function kernelBaseFault(state: ModelState, cpu: number): Violation | undefined {
+  const mfn = state.kernelBase(cpu);
+  return mfn === 0 ? undefined : baseFault(state, mfn, `kernel base pointer${ofCpu(state, cpu)}`);
+}
+
 /** There may be no user base pointer, and a 32-bit guest never has one (rules 5.2). */
-export function userBaseFault(state: ModelState): Violation | undefined {
-  const mfn = state.userBase();
+function userBaseFault(state: ModelState, cpu: number): Violation | undefined {
+  const mfn = state.userBase(cpu);
   if (mfn === 0) return undefined;
   if (state.machine.arch === 'x86_32') return fault(state, mfn, 'is the user base pointer of a 32-bit guest');
-  return baseFault(state, mfn, 'user base pointer');
+  return baseFault(state, mfn, `user base pointer${ofCpu(state, cpu)}`);
 }
 
 export function segmentFault(state: ModelState, mfn: number, what: string): Violation | undefined {
@@ -61,15 +72,22 @@ export function segmentFault(state: ModelState, mfn: number, what: string): Viol
   return fault(state, mfn, `is ${what}, but is ${stateOf(state, mfn)}`);
 }
 
-function descriptorFault(state: ModelState): Violation | undefined {
-  for (let i = 0; i < state.gdtFrames(); i++) {
-    const violation = segmentFault(state, state.gdtFrame(i), `frame ${i} of the GDT`);
-    if (violation) return violation;
-  }
-  for (let page = 0; page < LDT_PAGES; page++) {
-    const mfn = state.ldtFrame(page);
-    const violation = mfn === 0 ? undefined : segmentFault(state, mfn, `page ${page} of the LDT`);
-    if (violation) return violation;
+function descriptorsFault(state: ModelState): Violation | undefined {
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++) {
+    for (let i = 0; i < state.gdtFrames(cpu); i++) {
+      const violation = segmentFault(
+        state,
+        state.gdtFrame(i, cpu),
+        `frame ${i} of the GDT${ofCpu(state, cpu)}`,
+      );
+      if (violation) return violation;
+    }
+    for (let page = 0; page < LDT_PAGES; page++) {
+      const mfn = state.ldtFrame(page, cpu);
+      const what = `page ${page} of the LDT${ofCpu(state, cpu)}`;
+      const violation = mfn === 0 ? undefined : segmentFault(state, mfn, what);
+      if (violation) return violation;
+    }
   }
   return undefined;
 }

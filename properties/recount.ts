@@ -1,5 +1,5 @@
 /**
- * All references that a state's holders account for, found by looking at every holder (rules 2.10): nothing
+ * All references that a state's holders account for, found by looking at every holder (rules 2.10, 16.5): nothing
  * here reads a count that the model keeps, except the references it declares lost.
  */
 import type { ModelState } from '../models/model.js';
@@ -14,7 +14,7 @@ import {
   OWNER_IO,
   TYPE_L1,
 } from '../models/x86/page-type.js';
-import { countedSlots, isGuestSlot, isGuests, ownerOf } from './frames.js';
+import { countedSlots, isGuestSlot, isGuests, isPartialTable, ownerOf, typeOf } from './frames.js';
 
 /** Pages of the LDT (8192 descriptors of 8 bytes). */
 export const LDT_PAGES = 16;
@@ -36,7 +36,7 @@ export class Recount {
     this.linearOut = new Int32Array(frames);
     this.linearIn = new Int32Array(frames);
     for (let mfn = 0; mfn < frames; mfn++) this.countFrame(mfn, state.info(mfn));
-    this.countBases();
+    for (let cpu = 0; cpu < state.machine.vcpus; cpu++) this.countCpu(cpu);
   }
 
   private countFrame(mfn: number, info: number): void {
@@ -59,8 +59,9 @@ export class Recount {
       if ((low & P) === 0 || !isGuestSlot(state.machine, info, slot)) continue;
       this.countEntry(mfn, info & INFO_TYPE, mfnOf(low, state.high(mfn, slot)), (low & RW) !== 0);
     }
-    // The child that was handed over with its general reference (rules 2.11, STOP).
-    if ((info & INFO_HANDED) !== 0) this.hold(mfnOf(state.low(mfn, end), state.high(mfn, end)), 0, 1);
+    // The child that was handed over with its general reference (rules 2.11, STOP; 16.3, `set`).
+    if (isPartialTable(info) && (info & INFO_HANDED) !== 0)
+      this.hold(mfnOf(state.low(mfn, end), state.high(mfn, end)), 0, 1);
   }
 
   private countEntry(table: number, level: number, target: number, writable: boolean): void {
@@ -79,18 +80,20 @@ export class Recount {
     }
   }
 
-  private countBases(): void {
+  private countCpu(cpu: number): void {
     const { state } = this;
-    if (state.kernelBase() !== 0) this.hold(state.kernelBase(), 1, 1);
-    if (state.userBase() !== 0) this.hold(state.userBase(), 1, 1);
-    for (let i = 0; i < state.gdtFrames(); i++) this.hold(state.gdtFrame(i), 1, 1);
+    if (state.kernelBase(cpu) !== 0) this.hold(state.kernelBase(cpu), 1, 1);
+    if (state.userBase(cpu) !== 0) this.hold(state.userBase(cpu), 1, 1);
+    for (let i = 0; i < state.gdtFrames(cpu); i++) this.hold(state.gdtFrame(i, cpu), 1, 1);
     for (let page = 0; page < LDT_PAGES; page++) {
-      if (state.ldtFrame(page) !== 0) this.hold(state.ldtFrame(page), 1, 1);
+      if (state.ldtFrame(page, cpu) !== 0) this.hold(state.ldtFrame(page, cpu), 1, 1);
     }
-    const deferred = state.deferred();
-    if (deferred === 0 || deferred >= state.frameLimit) return;
-    // A partial table's type reference is the partial mark's; a replaced L3 still has its own (rules 5.4).
-    this.hold(deferred, (state.info(deferred) & INFO_PARTIAL) !== 0 ? 0 : 1, 1);
+    const deferred = state.deferred(cpu);
+    if (deferred === 0) return;
+    this.hold(deferred, state.deferredWhole(cpu), 1);
+    if (!isLinearToParent(state, cpu)) return;
+    this.linearIn[deferred] += 1;
+    this.linearOut[state.deferredParent(cpu)] += 1;
   }
 
   private hold(mfn: number, type: number, general: number): void {
@@ -98,4 +101,17 @@ export class Recount {
     this.typeCount[mfn] += type;
     this.generalCount[mfn] += general;
   }
+}
+
+/**
+ * Whether the vCPU's deferred table is still counted as a linear entry of the table that named it. What the two
+ * are now decides, since the cleanup drops the edge by their type fields at its own time (rules 16.2, 16.5), even
+ * if the parent has been something else in between.
+ */
+export function isLinearToParent(state: ModelState, cpu: number): boolean {
+  const deferred = state.deferred(cpu);
+  const parent = state.deferredParent(cpu);
+  if (deferred === 0 || parent === 0 || parent === deferred || state.deferredWhole(cpu) === 0) return false;
+  if (deferred >= state.frameLimit || parent >= state.frameLimit) return false;
+  return typeOf(state.info(deferred)) === typeOf(state.info(parent));
 }

@@ -49,8 +49,8 @@ export function treeFault(
       return fault(state, table, slot, child, `a table of its own level ${level}, writable`);
     if (level === TYPE_L3 && state.machine.arch === 'x86_32')
       return fault(state, table, slot, child, 'an L3 below a 32-bit L3');
-    if (child === table || isValidatedTable(childInfo)) return undefined;
-  } else if ((childInfo & INFO_TYPE) === level - 1 && isValidatedTable(childInfo)) {
+    if (child === table || isIntact(state, childInfo)) return undefined;
+  } else if ((childInfo & INFO_TYPE) === level - 1 && isIntact(state, childInfo)) {
     const pae = isPaeSlot(state.machine, level, slot);
     if (((childInfo & INFO_PAE_XEN_L2) !== 0) === pae) return undefined;
     return fault(state, table, slot, child, pae ? 'which is not a slot-3 L2' : 'a slot-3 L2');
@@ -62,6 +62,11 @@ export function treeFault(
     child,
     `which is ${typeName(childInfo)}${isValidatedTable(childInfo) ? '' : ', not validated'}`,
   );
+}
+
+/** The end of a domain takes tables apart that others still name (rules 16.7, RELINQUISH); no processor walks them any more. */
+function isIntact(state: ModelState, child: number): boolean {
+  return isValidatedTable(child) || state.dying() !== 0;
 }
 
 /** One L2 is slot 3 of at most one validated L3 (rules 6.3: a shared one would have two sets of Xen's entries). */

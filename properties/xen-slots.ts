@@ -12,7 +12,7 @@ import {
   XEN_SLOT_FLAGS,
 } from '../models/x86/xen-entries.js';
 import { XEN_MFN } from '../src/program/machine.js';
-import { isGuests, isValidatedTable } from './frames.js';
+import { isGuests, isKernelBase, isValidatedTable } from './frames.js';
 import type { Invariant, Violation } from './invariant.js';
 import { entryName } from './wording.js';
 
@@ -59,8 +59,8 @@ export function xenSlotFault(
   if ((info & INFO_PAE_XEN_L2) !== 0) {
     flags = slot === state.machine.paeXenSlot ? PAE_XEN_FLAGS : 0;
   } else if (slot === RO_MPT_SLOT) {
-    // Filled when the L4 first becomes the kernel's base.
-    flags = (low | high) === 0 && table !== state.kernelBase() ? 0 : RO_MPT_FLAGS;
+    // Filled when the L4 first becomes the kernel's base of some vCPU.
+    flags = (low | high) === 0 && !isKernelBase(state, table) ? 0 : RO_MPT_FLAGS;
   } else if (slot === LINEAR_SLOT) {
     mfn = table;
   } else if (slot === SHADOW_SLOT) {

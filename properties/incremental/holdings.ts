@@ -11,7 +11,14 @@ import {
   INFO_TYPE,
   TYPE_L1,
 } from '../../models/x86/page-type.js';
-import { countedSlots, isGuestSlot, isGuests, isPaeSlot, isValidatedTable } from '../frames.js';
+import {
+  countedSlots,
+  isGuestSlot,
+  isGuests,
+  isPaeSlot,
+  isPartialTable,
+  isValidatedTable,
+} from '../frames.js';
 import type { Violation } from '../invariant.js';
 import { entryFault } from '../legal-entries.js';
 import { treeFault } from '../table-tree.js';
@@ -84,8 +91,8 @@ export class Holdings {
 
   private shapeOf(mfn: number): number {
     const info = this.state.info(mfn);
-    const slots = isGuests(info) ? countedSlots(this.state, mfn, info) : 0;
-    return slots === 0 ? 0 : (info & SHAPE_INFO) | (slots << SHAPE_SLOTS_SHIFT);
+    if (!isGuests(info) || !(isValidatedTable(info) || isPartialTable(info))) return 0;
+    return (info & SHAPE_INFO) | (countedSlots(this.state, mfn, info) << SHAPE_SLOTS_SHIFT);
   }
 
   /** Drops all that the table holds. */
@@ -116,7 +123,7 @@ export class Holdings {
     for (let slot = state.nextUsed(table, 0); slot < end; slot = state.nextUsed(table, slot + 1))
       this.countEntry(table, info, slot);
     if (isValidatedTable(info)) this.fault ??= xenSlotsFault(state, table, info);
-    if ((info & INFO_HANDED) !== 0)
+    if (isPartialTable(info) && (info & INFO_HANDED) !== 0)
       this.countHanded(table, mfnOf(state.low(table, end), state.high(table, end)));
   }
 

@@ -1,58 +1,127 @@
-/** What else holds frames: base pointers, GDT, LDT and the table that MOV CR3 has left (rules 2.10, 5.4). */
+/** What else holds frames: base pointers, GDT, LDT and deferred tables of all virtual CPUs (rules 2.10, 16.4, 16.5). */
 import type { ModelState } from '../../models/model.js';
 import { INFO_TYPE, TYPE_SEG_DESC } from '../../models/x86/page-type.js';
-import { LDT_PAGES } from '../recount.js';
+import { LDT_PAGES, isLinearToParent } from '../recount.js';
 import type { FrameSet } from './frame-set.js';
 
 /** GDT frames of a vCPU (7168 descriptors). */
 const GDT_FRAMES = 14;
 
-export class Roots {
+/** One virtual CPU as it was when last looked at. */
+class CpuRoots {
   kernel = 0;
   user = 0;
+  loaded = 0;
   deferred = 0;
-  /** A frame of GDT or LDT that does not even exist. */
-  stray = 0;
+  whole = 0;
+  parent = 0;
+  readonly gdt = new Int32Array(GDT_FRAMES);
+  gdtFrames = 0;
+  readonly ldt = new Int32Array(LDT_PAGES);
+  ldtEntries = 0;
+  /** Whether an LDT page was in use. */
+  ldtUsed = false;
+}
+
+export class Roots {
+  /** How many base pointers name the frame. */
+  readonly bases: Uint8Array;
   /** How many GDT slots and LDT pages name the frame. */
   readonly segments: Uint8Array;
-  private readonly gdt = new Int32Array(GDT_FRAMES);
-  private gdtFrames = 0;
-  private readonly ldt = new Int32Array(LDT_PAGES);
-  private ldtEntries = 0;
-  /** Whether an LDT page was in use when last looked at. */
-  private ldtUsed = false;
+  /** How many vCPUs have the frame deferred, and how many with a type reference. */
+  readonly waiting: Uint8Array;
+  readonly waitingWhole: Uint8Array;
+  /** vCPUs with a deferred table. */
+  deferredTables = 0;
+  dying = false;
+  /** A frame of GDT or LDT that does not even exist. */
+  stray = 0;
+  private readonly cpus: readonly CpuRoots[];
 
   constructor(
     private readonly state: ModelState,
     private readonly touched: FrameSet,
     frames: number,
   ) {
+    this.bases = new Uint8Array(frames);
     this.segments = new Uint8Array(frames);
+    this.waiting = new Uint8Array(frames);
+    this.waitingWhole = new Uint8Array(frames);
+    this.cpus = Array.from({ length: state.machine.vcpus }, () => new CpuRoots());
   }
 
-  /** Follows the base pointers and the deferred table; whether a base pointer is another now. */
+  /** Follows the base pointers and the deferred tables; whether a base pointer is another now. */
   follow(): boolean {
-    const { state } = this;
-    const kernel = state.kernelBase();
+    const { state, cpus } = this;
+    this.dying = state.dying() !== 0;
     let rebased = false;
-    if (kernel !== this.kernel) {
-      rebased = true;
-      this.touch(this.kernel);
-      this.touch(kernel);
-      this.kernel = kernel;
-    }
-    if (state.userBase() !== this.user) {
-      rebased = true;
-      this.touch(this.user);
-      this.user = state.userBase();
-      this.touch(this.user);
-    }
-    if (state.deferred() !== this.deferred) {
-      this.touch(this.deferred);
-      this.deferred = state.deferred();
-      this.touch(this.deferred);
+    for (let cpu = 0; cpu < cpus.length; cpu++) {
+      const known = cpus[cpu];
+      if (
+        state.kernelBase(cpu) !== known.kernel ||
+        state.userBase(cpu) !== known.user ||
+        state.loadedBase(cpu) !== known.loaded
+      ) {
+        this.followBases(known, cpu);
+        rebased = true;
+      }
+      if (known.deferred !== 0 || state.deferred(cpu) !== 0) this.followDeferred(known, cpu);
     }
     return rebased;
+  }
+
+  private followBases(known: CpuRoots, cpu: number): void {
+    this.base(known.kernel, -1);
+    this.base(known.user, -1);
+    known.kernel = this.state.kernelBase(cpu);
+    known.user = this.state.userBase(cpu);
+    known.loaded = this.state.loadedBase(cpu);
+    this.base(known.kernel, 1);
+    this.base(known.user, 1);
+  }
+
+  private base(mfn: number, by: number): void {
+    if (mfn === 0 || mfn >= this.bases.length) return;
+    this.bases[mfn] += by;
+    this.touched.add(mfn);
+  }
+
+  /** Touches table and parent even if they wait on: whether they are linear depends on what they are now. */
+  private followDeferred(known: CpuRoots, cpu: number): void {
+    const { state } = this;
+    this.wait(known, -1);
+    known.deferred = state.deferred(cpu);
+    known.whole = state.deferredWhole(cpu);
+    known.parent = state.deferredParent(cpu);
+    this.wait(known, 1);
+  }
+
+  private wait({ deferred, whole, parent }: CpuRoots, by: number): void {
+    if (deferred === 0) return;
+    this.deferredTables += by;
+    if (parent !== 0 && parent < this.waiting.length) this.touched.add(parent);
+    if (deferred >= this.waiting.length) return;
+    this.waiting[deferred] += by;
+    this.waitingWhole[deferred] += by * whole;
+    this.touched.add(deferred);
+  }
+
+  /** Linear entries of the table's own to tables that still wait for their cleanup. */
+  linearOut(mfn: number): number {
+    return this.linearWhere((cpu) => this.cpus[cpu].parent === mfn);
+  }
+
+  /** The same of the table that waits. */
+  linearIn(mfn: number): number {
+    return this.linearWhere((cpu) => this.cpus[cpu].deferred === mfn);
+  }
+
+  private linearWhere(concerned: (cpu: number) => boolean): number {
+    if (this.deferredTables === 0) return 0;
+    let edges = 0;
+    for (let cpu = 0; cpu < this.cpus.length; cpu++)
+      if (concerned(cpu) && isLinearToParent(this.state, cpu)) edges++;
+    return edges;
   }
 
   /** Whether the frame's use as descriptor table may have changed: only then are GDT and LDT read again. */
@@ -61,24 +130,33 @@ export class Roots {
   }
 
   resized(): boolean {
-    return this.state.gdtFrames() !== this.gdtFrames || this.state.ldtEntries() !== this.ldtEntries;
+    const { state, cpus } = this;
+    for (let cpu = 0; cpu < cpus.length; cpu++) {
+      const known = cpus[cpu];
+      if (state.gdtFrames(cpu) !== known.gdtFrames || state.ldtEntries(cpu) !== known.ldtEntries) return true;
+    }
+    return false;
   }
 
   followSegments(): void {
-    const { state } = this;
     this.stray = 0;
-    for (let i = 0; i < this.gdtFrames; i++) this.name(this.gdt[i], -1);
-    this.gdtFrames = state.gdtFrames();
-    for (let i = 0; i < this.gdtFrames; i++) this.name((this.gdt[i] = state.gdtFrame(i)), 1);
-    this.ldtEntries = state.ldtEntries();
-    if (!this.ldtUsed && this.ldtEntries === 0) return;
-    this.ldtUsed = false;
+    for (let cpu = 0; cpu < this.cpus.length; cpu++) this.followSegmentsOf(this.cpus[cpu], cpu);
+  }
+
+  private followSegmentsOf(known: CpuRoots, cpu: number): void {
+    const { state } = this;
+    for (let i = 0; i < known.gdtFrames; i++) this.name(known.gdt[i], -1);
+    known.gdtFrames = state.gdtFrames(cpu);
+    for (let i = 0; i < known.gdtFrames; i++) this.name((known.gdt[i] = state.gdtFrame(i, cpu)), 1);
+    known.ldtEntries = state.ldtEntries(cpu);
+    if (!known.ldtUsed && known.ldtEntries === 0) return;
+    known.ldtUsed = false;
     for (let page = 0; page < LDT_PAGES; page++) {
-      const frame = state.ldtFrame(page);
-      if (this.ldt[page] !== 0) this.name(this.ldt[page], -1);
+      const frame = state.ldtFrame(page, cpu);
+      if (known.ldt[page] !== 0) this.name(known.ldt[page], -1);
       if (frame !== 0) this.name(frame, 1);
-      if (frame !== 0) this.ldtUsed = true;
-      this.ldt[page] = frame;
+      if (frame !== 0) known.ldtUsed = true;
+      known.ldt[page] = frame;
     }
   }
 
@@ -89,9 +167,5 @@ export class Roots {
     }
     this.segments[mfn] += by;
     this.touched.add(mfn);
-  }
-
-  private touch(mfn: number): void {
-    if (mfn < this.segments.length) this.touched.add(mfn);
   }
 }

@@ -9,9 +9,12 @@
 import type { Model } from '../../models/model.js';
 import { WHOLE_FRAME } from '../../models/x86/changes.js';
 import { RO_MPT_SLOT } from '../../models/x86/xen-entries.js';
+import { deadDomain } from '../dead-domain.js';
 import { isGuests } from '../frames.js';
 import type { Violation } from '../invariant.js';
-import { baseFault, segmentFault, userBaseFault } from '../owned-tables.js';
+import { loadedBase } from '../loaded-base.js';
+import { basesFault, segmentFault } from '../owned-tables.js';
+import { tlbFault } from '../tlb.js';
 import { xenSlotFault } from '../xen-slots.js';
 import { Holdings } from './holdings.js';
 import { Roots } from './roots.js';
@@ -61,11 +64,11 @@ export class Tracker {
 
   /**
    * Follows the model's last operation; the first invariant found violated, if any. `several` is false where
-   * the operation was a single request, with no cleanup waiting before it.
+   * the operation was a single request. With a cleanup waiting before it, it has done more than one all the same.
    */
   step(several = true): Violation | undefined {
     if (this.model.frameLimit !== this.frames) return this.start();
-    const descriptors = this.dropChanged(several);
+    const descriptors = this.dropChanged(several || this.roots.deferredTables > 0);
     this.countChanged();
     return this.verdict(this.followRoots(descriptors));
   }
@@ -140,15 +143,30 @@ export class Tracker {
     const { list, size } = held.touched;
     for (let i = 0; i < size && violation === undefined; i++) violation = this.verdicts.of(list[i]);
     held.touched.clear();
-    return violation;
+    return violation ?? this.cpuVerdict();
+  }
+
+  /** What may change although no frame has: the TLBs; and the rare step that can be a domain's last. */
+  private cpuVerdict(): Violation | undefined {
+    const { model, roots } = this;
+    const { vcpus } = model.machine;
+    for (let cpu = 0; cpu < vcpus; cpu++) {
+      const violation = model.tlbSize(cpu) > 0 ? tlbFault(model, cpu) : undefined;
+      if (violation) return violation;
+    }
+    return roots.dying ? deadDomain.check(model) : undefined;
   }
 
   /** A new base pointer may name no frame at all; and its slot for the M2P must have been filled. */
   private baseVerdict(): Violation | undefined {
     const { model } = this;
-    const base = model.kernelBase();
-    const violation = baseFault(model, base, 'kernel base pointer') ?? userBaseFault(model);
-    if (violation || model.machine.arch === 'x86_32' || !isGuests(model.info(base))) return violation;
-    return xenSlotFault(model, base, model.info(base), RO_MPT_SLOT);
+    let violation = basesFault(model) ?? loadedBase.check(model);
+    if (model.machine.arch === 'x86_32') return violation;
+    for (let cpu = 0; cpu < model.machine.vcpus; cpu++) {
+      const base = model.kernelBase(cpu);
+      if (base !== 0 && isGuests(model.info(base)))
+        violation ??= xenSlotFault(model, base, model.info(base), RO_MPT_SLOT);
+    }
+    return violation;
   }
 }

@@ -13,9 +13,10 @@ import { isGuests, isValidatedTable, ownerOf } from '../frames.js';
 import type { Invariant, Violation } from '../invariant.js';
 import { stateFault } from '../legal-state.js';
 import { linearFault } from '../linear-counts.js';
+import { loadedBase } from '../loaded-base.js';
 import { writableFault } from '../no-writable-pagetable.js';
 import { isMappable, ownedMappings } from '../owned-mappings.js';
-import { baseFault, ownerFault, segmentFault, userBaseFault } from '../owned-tables.js';
+import { basesFault, ownerFault, segmentFault } from '../owned-tables.js';
 import { countFault } from '../reference-counts.js';
 import { tableTree } from '../table-tree.js';
 import { frameName } from '../wording.js';
@@ -38,12 +39,14 @@ export class FrameVerdict {
   ) {}
 
   of(mfn: number): Violation | undefined {
-    const { state, held } = this;
+    const { state, held, roots } = this;
     const info = state.info(mfn);
+    const linearOut = held.linearOut[mfn] + roots.linearOut(mfn);
+    const linearIn = held.linearIn[mfn] + roots.linearIn(mfn);
     return (
       writableFault(state, mfn, info, held.writable[mfn]) ??
       this.counts(mfn, info) ??
-      linearFault(state, mfn, held.linearOut[mfn], held.linearIn[mfn]) ??
+      linearFault(state, mfn, linearOut, linearIn) ??
       this.legality(mfn, info) ??
       ownerFault(state, mfn, info) ??
       this.holders(mfn, info) ??
@@ -51,20 +54,17 @@ export class FrameVerdict {
     );
   }
 
-  /** The counts that the frame must have (rules 2.10), and those that it has. */
+  /** The counts that the frame must have (rules 2.10, 16.5), and those that it has. */
   private counts(mfn: number, info: number): Violation | undefined {
     const { state, held, roots } = this;
-    const partial = (info & INFO_PARTIAL) !== 0;
-    let both = held.lower[mfn] + held.linearIn[mfn] + roots.segments[mfn];
-    if (mfn === roots.kernel && mfn !== 0) both++;
-    if (mfn === roots.user && mfn !== 0) both++;
-    let type = both;
-    let general = both + held.handed[mfn];
+    const both = held.lower[mfn] + held.linearIn[mfn] + roots.segments[mfn] + roots.bases[mfn];
+    let type = both + roots.waitingWhole[mfn];
+    let general = both + held.handed[mfn] + roots.waiting[mfn];
     if (ownerOf(info) === OWNER_IO) {
       type++;
       general++;
     } else {
-      const own = (partial ? 1 : 0) + ((info & INFO_PINNED) !== 0 ? 1 : 0);
+      const own = ((info & INFO_PARTIAL) !== 0 ? 1 : 0) + ((info & INFO_PINNED) !== 0 ? 1 : 0);
       type += own + state.lostTypeReferences(mfn) + ((info & INFO_SPECIAL) !== 0 ? 1 : 0);
       general += own + state.lostGeneralReferences(mfn) + ((info & INFO_ALLOCATED) !== 0 ? 1 : 0);
     }
@@ -72,17 +72,21 @@ export class FrameVerdict {
       type += held.writable[mfn];
       general += held.writable[mfn] + held.readOnly[mfn];
     }
-    if (mfn === roots.deferred && mfn !== 0) {
-      general++;
-      if (!partial) type++;
-    }
     return countFault(state, mfn, type, general);
   }
 
-  /** What is legal depends on little, unless a partial or deferred table is concerned: it is looked into once. */
+  /**
+   * What is legal depends on little, unless a partial or deferred table or the end of the domain is concerned: it
+   * is looked into once.
+   */
   private legality(mfn: number, info: number): Violation | undefined {
-    const { state } = this;
-    if ((info & INFO_PARTIAL) !== 0 || state.partialFrom(mfn) !== 0 || mfn === this.roots.deferred)
+    const { state, roots } = this;
+    if (
+      (info & INFO_PARTIAL) !== 0 ||
+      state.partialFrom(mfn) !== 0 ||
+      roots.waiting[mfn] !== 0 ||
+      roots.dying
+    )
       return stateFault(state, mfn, info);
     const key =
       info |
@@ -104,7 +108,7 @@ export class FrameVerdict {
     const wanted = held.lowerType[mfn];
     const fits =
       isGuests(info) &&
-      isValidatedTable(info) &&
+      (isValidatedTable(info) || this.roots.dying) &&
       (lower === 0 || (info & (INFO_TYPE | INFO_PAE_XEN_L2)) === wanted);
     const shared = lower > 1 && (wanted & INFO_PAE_XEN_L2) !== 0;
     return fits && !shared ? undefined : explained(state, tableTree, mfn);
@@ -112,12 +116,8 @@ export class FrameVerdict {
 
   private rooted(mfn: number): Violation | undefined {
     const { state, roots } = this;
-    if (mfn === roots.kernel) {
-      const violation = baseFault(state, mfn, 'kernel base pointer');
-      if (violation) return violation;
-    }
-    if (mfn === roots.user && mfn !== 0) {
-      const violation = userBaseFault(state);
+    if (roots.bases[mfn] > 0) {
+      const violation = basesFault(state) ?? loadedBase.check(state);
       if (violation) return violation;
     }
     return roots.segments[mfn] > 0 ? segmentFault(state, mfn, 'a frame of the GDT or LDT') : undefined;

@@ -50,20 +50,20 @@ const SPOILED: readonly (readonly [what: string, spoil: (state: FakeState) => vo
   [
     'the user base',
     (state) => {
-      state.user = 5;
+      state.cpu0.user = 5;
     },
     'user base pointer is 0 in the reference model, 5 in the optimized one.',
   ],
   [
     'the deferred table',
     (state) => {
-      state.deferredTable = 5;
+      state.cpu0.deferred = 5;
     },
     'deferred table is 0 in the reference model, 5 in the optimized one.',
   ],
   [
     'the GDT',
-    (state) => state.gdt.push(F0),
+    (state) => state.cpu0.gdt.push(F0),
     'GDT frames is 0 in the reference model, 1 in the optimized one.',
   ],
 ];
@@ -86,21 +86,60 @@ test.each(SPOILED)(
 
 test('a GDT or LDT of other frames is a difference', () => {
   const [reference, optimized] = [new FakeState(machine), new FakeState(machine)];
-  reference.gdt.push(F0);
-  optimized.gdt.push(F1);
+  reference.cpu0.gdt.push(F0);
+  optimized.cpu0.gdt.push(F1);
   expect(compareStates(reference, optimized)).toMatchObject({
     what: 'GDT frame 0',
     reference: F0,
     optimized: F1,
   });
-  optimized.gdt[0] = F0;
-  reference.ldt.set(0, F0);
-  optimized.ldt.set(1, F0);
+  optimized.cpu0.gdt[0] = F0;
+  reference.cpu0.ldt.set(0, F0);
+  optimized.cpu0.ldt.set(1, F0);
   expect(compareStates(reference, optimized)).toMatchObject({
     what: 'LDT frame 0',
     reference: F0,
     optimized: 0,
   });
+});
+
+test.each<readonly [string, (state: FakeState) => void]>([
+  ['loaded base pointer', (state) => (state.cpus[1].loaded = F0)],
+  ['whether a call is interrupted', (state) => (state.cpus[1].interrupted = 1)],
+  ['whether the deferred table is whole', (state) => (state.cpus[1].whole = 0)],
+  ['parent of the deferred table', (state) => (state.cpus[1].parent = 0)],
+  ['number of TLB entries', (state) => state.translate(F1, 0, 1)],
+  [
+    'address low word of TLB entry 0',
+    (state) => (state.cpus[1].tlb[0] = { ...state.cpus[1].tlb[0], low: 1 }),
+  ],
+  [
+    'address high word of TLB entry 0',
+    (state) => (state.cpus[1].tlb[0] = { ...state.cpus[1].tlb[0], high: 1 }),
+  ],
+  ['frame of TLB entry 0', (state) => (state.cpus[1].tlb[0] = { ...state.cpus[1].tlb[0], mfn: F1 })],
+  [
+    'write permission of TLB entry 0',
+    (state) => (state.cpus[1].tlb[0] = { ...state.cpus[1].tlb[0], writable: 0 }),
+  ],
+])('a difference in the %s of another vCPU is found in both comparisons', (what, spoil) => {
+  const several = machineOf('x86_64', 4, { vcpus: 2 });
+  const [reference, optimized] = [new FakeModel(several), new FakeModel(several)];
+  for (const state of [reference, optimized]) {
+    state.translate(F0, 1, 1);
+    Object.assign(state.cpus[1], { deferred: F0, whole: 1, parent: F1 });
+  }
+  expect(compareChanges(reference, optimized)).toBeUndefined();
+  spoil(optimized);
+  expect(compareStates(reference, optimized)?.what).toBe(`${what} of vCPU 1`);
+  expect(compareChanges(reference, optimized)?.what).toBe(`${what} of vCPU 1`);
+});
+
+test('it is a difference that only one domain is dying', () => {
+  const [reference, optimized] = [new FakeModel(machine), new FakeModel(machine)];
+  optimized.dies = 1;
+  expect(compareStates(reference, optimized)?.what).toBe('whether the domain is dying');
+  expect(compareChanges(reference, optimized)?.what).toBe('whether the domain is dying');
 });
 
 test('a slot that only one of the models names is compared', () => {

@@ -23,6 +23,7 @@ import {
   standardMachine,
   type Arch,
   type Machine,
+  type MachineOptions,
 } from '../../src/program/machine.js';
 
 export const GUESTS = (OWNER_GUEST << INFO_OWNER_SHIFT) | INFO_ALLOCATED;
@@ -31,7 +32,7 @@ export const F1 = F0 + 1;
 export const F2 = F0 + 2;
 export const { B1, B2, B3, B4 } = BOOT_MFN;
 
-export function machineOf(arch: Arch, frames = 4): Machine {
+export function machineOf(arch: Arch, frames = 4, more: Partial<MachineOptions> = {}): Machine {
   const options = {
     hardwareDomain: true,
     writablePagetables: false,
@@ -41,7 +42,30 @@ export function machineOf(arch: Arch, frames = 4): Machine {
     vcpus: 1,
     linear: true,
   } as const;
-  return standardMachine({ arch, ...options }, frames);
+  return standardMachine({ arch, ...options, ...more }, frames);
+}
+
+interface Translation {
+  readonly low: number;
+  readonly high: number;
+  readonly mfn: number;
+  readonly writable: number;
+}
+
+/** One virtual CPU. */
+export class FakeCpu {
+  user = 0;
+  /** What is loaded, if not the kernel's base. */
+  loaded: number | undefined;
+  deferred = 0;
+  whole = 0;
+  parent = 0;
+  interrupted = 0;
+  readonly gdt: number[] = [];
+  readonly ldt = new Map<number, number>();
+  readonly tlb: Translation[] = [];
+
+  constructor(public base: number) {}
 }
 
 export class FakeState implements ModelState {
@@ -54,18 +78,18 @@ export class FakeState implements ModelState {
   readonly lostTypes: number[];
   readonly lostGenerals: number[];
   readonly words = new Map<number, readonly [number, number]>();
-  readonly gdt: number[] = [];
-  readonly ldt = new Map<number, number>();
-  base: number;
-  user = 0;
-  deferredTable = 0;
+  readonly cpus: readonly FakeCpu[];
+  /** The first, and mostly the only one. */
+  readonly cpu0: FakeCpu;
+  dies = 0;
 
   constructor(readonly machine: Machine) {
     this.frameLimit = FIRST_FRAME_MFN + machine.frames;
     const zeros = () => new Array<number>(this.frameLimit).fill(0);
     [this.infos, this.types, this.generals, this.linears] = [zeros(), zeros(), zeros(), zeros()];
     [this.froms, this.lostTypes, this.lostGenerals] = [zeros(), zeros(), zeros()];
-    this.base = machine.start.base;
+    this.cpus = Array.from({ length: machine.vcpus }, () => new FakeCpu(machine.start.base));
+    this.cpu0 = this.cpus[0];
     this.boot();
   }
 
@@ -75,7 +99,7 @@ export class FakeState implements ModelState {
     this.infos[0] = TYPE_WRITABLE | INFO_VALIDATED | (OWNER_IO << INFO_OWNER_SHIFT);
     this.infos[XEN_MFN] = OWNER_XEN << INFO_OWNER_SHIFT;
     this.hold(0, 1, 1);
-    this.hold(this.base, 1, 1);
+    for (const { base } of this.cpus) this.hold(base, 1, 1);
     for (const { mfn, level, pinned } of tables) {
       this.infos[mfn] |= level | INFO_VALIDATED | (pinned ? INFO_PINNED : 0);
       if (pinned) this.hold(mfn, 1, 1);
@@ -93,6 +117,17 @@ export class FakeState implements ModelState {
       this.put(table, slot, slot === 258 ? table : XEN_MFN, XEN_SLOT_FLAGS);
     this.put(table, 256, XEN_MFN, RO_MPT_FLAGS);
     this.put(table, 259, 0, 0);
+  }
+
+  /** The first vCPU's TLB gets a translation. */
+  translate(mfn: number, writable: number, cpu = 0): void {
+    this.cpus[cpu].tlb.push({ low: 0x80200000 | 0, high: -1, mfn, writable });
+  }
+
+  /** Takes the vCPU down. */
+  stop(cpu = 0): void {
+    this.hold(this.cpus[cpu].base, -1, -1);
+    this.cpus[cpu].base = 0;
   }
 
   give(mfn: number): void {
@@ -179,20 +214,23 @@ export class FakeState implements ModelState {
   m2pHigh(): number {
     return 0;
   }
-  kernelBase(): number {
-    return this.base;
+  kernelBase(cpu = 0): number {
+    return this.cpus[cpu].base;
   }
-  userBase(): number {
-    return this.user;
+  userBase(cpu = 0): number {
+    return this.cpus[cpu].user;
   }
-  gdtFrames(): number {
-    return this.gdt.length;
+  loadedBase(cpu = 0): number {
+    return this.cpus[cpu].loaded ?? this.cpus[cpu].base;
   }
-  gdtFrame(index: number): number {
-    return this.gdt[index];
+  gdtFrames(cpu = 0): number {
+    return this.cpus[cpu].gdt.length;
   }
-  ldtEntries(): number {
-    return this.ldt.size > 0 ? 8192 : 0;
+  gdtFrame(index: number, cpu = 0): number {
+    return this.cpus[cpu].gdt[index];
+  }
+  ldtEntries(cpu = 0): number {
+    return this.cpus[cpu].ldt.size > 0 ? 8192 : 0;
   }
   ldtLow(): number {
     return 0;
@@ -200,51 +238,38 @@ export class FakeState implements ModelState {
   ldtHigh(): number {
     return 0;
   }
-  ldtFrame(page: number): number {
-    return this.ldt.get(page) ?? 0;
+  ldtFrame(page: number, cpu = 0): number {
+    return this.cpus[cpu].ldt.get(page) ?? 0;
   }
-  loadedBase(): number {
-    return this.base;
+  deferred(cpu = 0): number {
+    return this.cpus[cpu].deferred;
   }
-
-  deferredWhole(): number {
-    return 0;
+  deferredWhole(cpu = 0): number {
+    return this.cpus[cpu].whole;
   }
-
-  deferredParent(): number {
-    return 0;
+  deferredParent(cpu = 0): number {
+    return this.cpus[cpu].parent;
   }
-
-  interrupted(): number {
-    return 0;
+  interrupted(cpu = 0): number {
+    return this.cpus[cpu].interrupted;
   }
-
-  tlbSize(): number {
-    return 0;
+  tlbSize(cpu = 0): number {
+    return this.cpus[cpu].tlb.length;
   }
-
-  tlbLow(): number {
-    return 0;
+  tlbLow(index: number, cpu = 0): number {
+    return this.cpus[cpu].tlb[index].low;
   }
-
-  tlbHigh(): number {
-    return 0;
+  tlbHigh(index: number, cpu = 0): number {
+    return this.cpus[cpu].tlb[index].high;
   }
-
-  tlbFrame(): number {
-    return 0;
+  tlbFrame(index: number, cpu = 0): number {
+    return this.cpus[cpu].tlb[index].mfn;
   }
-
-  tlbWritable(): number {
-    return 0;
+  tlbWritable(index: number, cpu = 0): number {
+    return this.cpus[cpu].tlb[index].writable;
   }
-
   dying(): number {
-    return 0;
-  }
-
-  deferred(): number {
-    return this.deferredTable;
+    return this.dies;
   }
 }
 

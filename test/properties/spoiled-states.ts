@@ -13,26 +13,10 @@ import {
   TYPE_L3,
   TYPE_SEG_DESC,
 } from '../../models/x86/page-type.js';
-import type { Arch } from '../../src/program/machine.js';
-import { B1, B2, B3, B4, EMPTY_L2, F0, F1, F2, type FakeState, GUESTS } from './fake-state.js';
+import { B1, B2, B3, B4, EMPTY_L2, F0, F1, F2, GUESTS } from './fake-state.js';
+import { SPOILED_LATER, TABLE, pinnedL1, type Spoiled } from './spoiled-later.js';
 
 const LEAF = P | RW | US | A | D | G;
-export const TABLE = P | RW | US | A | D;
-
-export interface Spoiled {
-  readonly invariant: string;
-  readonly what: string;
-  readonly arch?: Arch;
-  readonly spoil: (state: FakeState) => void;
-  readonly message: string;
-}
-
-/** F0 as a pinned L1 table without entries. */
-export function pinnedL1(state: FakeState, mfn = F0): void {
-  state.makeTable(mfn, TYPE_L1);
-  state.pin(mfn);
-}
-
 export const SPOILED: readonly Spoiled[] = [
   {
     invariant: 'no-writable-pagetable',
@@ -48,7 +32,7 @@ export const SPOILED: readonly Spoiled[] = [
     what: 'a writable entry that maps a GDT frame',
     spoil: (state) => {
       state.makeTable(F0, TYPE_SEG_DESC);
-      state.gdt.push(F0);
+      state.cpu0.gdt.push(F0);
       state.hold(F0, 1, 1);
       state.put(B1, 7, F0, LEAF);
     },
@@ -105,7 +89,7 @@ export const SPOILED: readonly Spoiled[] = [
   {
     invariant: 'hardware-walk',
     what: 'a writable path to a frame of the GDT',
-    spoil: (state) => state.gdt.push(F1),
+    spoil: (state) => state.cpu0.gdt.push(F1),
     message:
       'B4[511] → B3[510] → B2[1] → B1[1] is writable and reaches F1, which the processor uses as a pagetable or descriptor table.',
   },
@@ -228,7 +212,7 @@ export const SPOILED: readonly Spoiled[] = [
     invariant: 'owned-tables',
     what: 'a user base of the wrong level',
     spoil: (state) => {
-      state.user = B3;
+      state.cpu0.user = B3;
     },
     message: 'B3 is the user base pointer, but is L3 with type count 1.',
   },
@@ -237,20 +221,20 @@ export const SPOILED: readonly Spoiled[] = [
     what: 'a user base of a 32-bit guest',
     arch: 'x86_32',
     spoil: (state) => {
-      state.user = B3;
+      state.cpu0.user = B3;
     },
     message: 'B3 is the user base pointer of a 32-bit guest.',
   },
   {
     invariant: 'owned-tables',
     what: 'a GDT frame of the wrong type',
-    spoil: (state) => state.gdt.push(F1),
+    spoil: (state) => state.cpu0.gdt.push(F1),
     message: 'F1 is frame 0 of the GDT, but is writable with type count 1, not a validated table.',
   },
   {
     invariant: 'owned-tables',
     what: 'an LDT page beyond memory',
-    spoil: (state) => state.ldt.set(2, 0x99999),
+    spoil: (state) => state.cpu0.ldt.set(2, 0x99999),
     message: '0x99999 is page 2 of the LDT, but is no memory.',
   },
   {
@@ -299,6 +283,7 @@ export const SPOILED: readonly Spoiled[] = [
     message: 'F1 holds 1 linear entries to other tables and is the target of 1.',
   },
   ...illegalStates(),
+  ...SPOILED_LATER,
 ];
 
 /** Information words of F1, of which the first line of `legal-state` says what is wrong. */
