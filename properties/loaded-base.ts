@@ -23,18 +23,11 @@ export const loadedBase: Invariant = {
 
 export function loadedBaseFault(state: ModelState, cpu: number): Violation | undefined {
   const loaded = state.loadedBase(cpu);
-  const kernel = state.kernelBase(cpu);
-  if (loaded === 0) {
-    // A vCPU that is down runs on no tables of the guest's.
-    return kernel === 0
-      ? undefined
-      : fault(state, kernel, cpu, 'is the kernel base pointer of', 'has no base loaded');
-  }
-  if (loaded !== kernel && loaded !== state.userBase(cpu))
-    return fault(state, loaded, cpu, 'is loaded by', 'has other base pointers');
-  return isRoot(state, loaded)
-    ? undefined
-    : fault(state, loaded, cpu, 'is loaded by', 'needs a root table in use');
+  // A vCPU that is down has none, though it may have base pointers from an attempt to start it (rules 16.7).
+  if (loaded === 0) return undefined;
+  if (loaded !== state.kernelBase(cpu) && loaded !== state.userBase(cpu))
+    return fault(state, loaded, cpu, 'has other base pointers');
+  return isRoot(state, loaded) ? undefined : fault(state, loaded, cpu, 'needs a root table in use');
 }
 
 function isRoot(state: ModelState, mfn: number): boolean {
@@ -48,7 +41,7 @@ function isRoot(state: ModelState, mfn: number): boolean {
   );
 }
 
-function fault(state: ModelState, frame: number, cpu: number, is: string, but: string): Violation {
-  const message = `${frameName(frame, state.machine)} ${is} vCPU ${cpu}, which ${but}.`;
+function fault(state: ModelState, frame: number, cpu: number, but: string): Violation {
+  const message = `${frameName(frame, state.machine)} is loaded by vCPU ${cpu}, which ${but}.`;
   return { invariant: name, message, frame };
 }

@@ -50,7 +50,7 @@ function baseFault(state: ModelState, mfn: number, what: string): Violation | un
   return fault(state, mfn, `is the ${what}, but is ${stateOf(state, mfn)}`);
 }
 
-/** A vCPU that is down has none (rules 16.7); `loaded-base` sees to it that none runs so. */
+/** A vCPU that is down may have none (rules 16.7). */
 function kernelBaseFault(state: ModelState, cpu: number): Violation | undefined {
   const mfn = state.kernelBase(cpu);
   return mfn === 0 ? undefined : baseFault(state, mfn, `kernel base pointer${ofCpu(state, cpu)}`);

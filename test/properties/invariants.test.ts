@@ -192,8 +192,10 @@ describe('between the steps of an interrupted hypercall, it is legal that', () =
 });
 
 describe('of several vCPUs', () => {
-  test('one may be down', () => {
+  test('one may be down, with or without base pointers', () => {
     const state = new FakeState(machineOf('x86_64', 4, { vcpus: 2 }));
+    state.cpus[1].loaded = 0;
+    expect(scanAll(state)).toEqual([]);
     state.stop(1);
     expect(scanAll(state)).toEqual([]);
   });

@@ -162,14 +162,6 @@ export const SPOILED_LATER: readonly Spoiled[] = [
   },
   {
     invariant: 'loaded-base',
-    what: 'a vCPU that is up and has nothing loaded',
-    spoil: (state) => {
-      state.cpu0.loaded = 0;
-    },
-    message: 'B4 is the kernel base pointer of vCPU 0, which has no base loaded.',
-  },
-  {
-    invariant: 'loaded-base',
     what: 'a user base that is loaded, but has no reference',
     spoil: (state) => {
       state.makeTable(F0, TYPE_L4);
