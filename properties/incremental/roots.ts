@@ -108,20 +108,16 @@ export class Roots {
 
   /** Linear entries of the table's own to tables that still wait for their cleanup. */
   linearOut(mfn: number): number {
-    return this.linearWhere((cpu) => this.cpus[cpu].parent === mfn);
+    return this.deferredTables === 0 ? 0 : this.linearWhere((known) => known.parent === mfn);
   }
 
   /** The same of the table that waits. */
   linearIn(mfn: number): number {
-    return this.linearWhere((cpu) => this.cpus[cpu].deferred === mfn);
+    return this.deferredTables === 0 ? 0 : this.linearWhere((known) => known.deferred === mfn);
   }
 
-  private linearWhere(concerned: (cpu: number) => boolean): number {
-    if (this.deferredTables === 0) return 0;
-    let edges = 0;
-    for (let cpu = 0; cpu < this.cpus.length; cpu++)
-      if (concerned(cpu) && isLinearToParent(this.state, cpu)) edges++;
-    return edges;
+  private linearWhere(concerned: (known: CpuRoots) => boolean): number {
+    return this.cpus.filter((known, cpu) => concerned(known) && isLinearToParent(this.state, cpu)).length;
   }
 
   /** Whether the frame's use as descriptor table may have changed: only then are GDT and LDT read again. */

@@ -10,6 +10,7 @@ import type { Operation } from '../../src/program/operation.js';
 import { RECORD, encode } from '../../src/program/record.js';
 import { B1, B3, F0, machineOf } from './fake-state.js';
 import { RandomOperations } from './random-operations.js';
+import { RandomStates, featuresOf } from './random-states.js';
 
 const ARCHES = ['x86_64', 'x86_32'] as const;
 const FRAMES = 8;
@@ -89,6 +90,52 @@ describe.each(ARCHES)('on %s', (arch) => {
     expect(found).toBeGreaterThan(200);
   });
 });
+
+/** What a run of states made by hand must have met. */
+const FEATURES = [
+  'GDT',
+  'TLB',
+  'deferred linear',
+  'deferred partial',
+  'deferred whole',
+  'dying',
+  'handed',
+  'partial',
+  'user mode',
+];
+
+test.each([1, 2])(
+  'between the steps of interrupted hypercalls, with %i vCPUs, the tracker finds a violation exactly when the scan does',
+  (vcpus) => {
+    const machine = machineOf('x86_64', 6, { vcpus });
+    const [reached, violated] = [new Map<string, number>(), new Map<string, number>()];
+    for (let i = 0; i < 25; i++) {
+      const states = new RandomStates(`between ${vcpus} ${i}`, machine);
+      let trackers = [new Tracker(states), new Tracker(states)] as const;
+      for (const tracker of trackers) expect(tracker.start()).toBeUndefined();
+      for (let step = 0; step < 100; step++) {
+        states.step();
+        const scanned = scanAll(states);
+        const found = trackers.map((tracker, several) => tracker.step(several === 1));
+        for (const violation of found) expect(violation === undefined).toBe(scanned.length === 0);
+        if (scanned.length > 0) {
+          count(violated, found[0]!.invariant);
+          states.undo();
+          trackers = [new Tracker(states), new Tracker(states)];
+          for (const tracker of trackers) expect(tracker.start()).toBeUndefined();
+        } else {
+          for (const feature of featuresOf(states)) count(reached, feature);
+        }
+      }
+    }
+    expect([...reached.keys()].sort()).toEqual(FEATURES);
+    expect(violated.size).toBeGreaterThan(8);
+  },
+);
+
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
 
 /** A model that lies, from its next operation on, about one number, and names the frame among the changes. */
 class SpoiledModel extends OptimizedModel {
