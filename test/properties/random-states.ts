@@ -192,11 +192,14 @@ export class RandomStates extends FakeModel {
     if (isLinearToParent(this, this.cpus.indexOf(cpu))) this.edge(cpu.parent, mfn, 1);
   }
 
-  private cleanUp(): void {
+  private cleanUp(parentToo = true): void {
     const cpu = this.pick(this.cpus);
     const { deferred, whole, parent } = cpu;
     if (deferred === 0) return;
-    if (isLinearToParent(this, this.cpus.indexOf(cpu))) this.edge(parent, deferred, -1);
+    if (isLinearToParent(this, this.cpus.indexOf(cpu))) {
+      this.linears[deferred] += 1;
+      if (parentToo) this.linears[parent] -= 1;
+    }
     cpu.deferred = cpu.whole = cpu.parent = 0;
     if (whole === 0 || (this.infos[deferred] & INFO_PINNED) !== 0) this.hold(deferred, -whole, -1);
     else this.infos[deferred] |= INFO_PINNED;
@@ -269,6 +272,7 @@ export class RandomStates extends FakeModel {
       () => (cpu.parent = this.pick([0, mfn])),
       () => cpu.gdt.push(mfn),
       () => this.translate(mfn, 1),
+      () => this.cleanUp(false),
     ])();
   }
 
