@@ -1,7 +1,7 @@
 /**
  * Teardown: whatever a guest has done, it can give up every use of its frames and write all of them again.
  *
- * The guest drops GDT, LDT and user base, resumes partial tables so that they end validated or untyped, unpins,
+ * The toolstack resets all virtual CPUs but one. There the guest drops GDT, LDT and user base, resumes partial tables so that they end validated or untyped, unpins,
  * clears every entry of every table, makes the boot pagetable whole again and loads it. After that no frame of its
  * own may have a type reference other than a writable one, and each can be mapped writable through its window.
  *
@@ -22,7 +22,7 @@ import {
   TYPE_WRITABLE,
   type Level,
 } from '../models/x86/page-type.js';
-import { OK, codeOf } from '../models/x86/result.js';
+import { OK, PREEMPTED, codeOf } from '../models/x86/result.js';
 import { FIRST_FRAME_MFN, WINDOW_0 } from '../src/program/machine.js';
 import type { Operation } from '../src/program/operation.js';
 import { RECORD, encode } from '../src/program/record.js';
@@ -40,7 +40,10 @@ export interface Teardown {
   readonly windows: boolean;
 }
 
-/** Drives a model of the standard layout from any state. Whoever follows the model must be reset after it. */
+/**
+ * Drives a model of the standard layout from any state but that of a dying domain (for which `zeroAfterTeardown`
+ * says what must hold). Whoever follows the model must be reset after it.
+ */
 export function teardown(model: Model): Teardown {
   return new Guest(model).tearDown();
 }
@@ -48,19 +51,23 @@ export function teardown(model: Model): Teardown {
 class Guest {
   /** Tables of the start state. */
   private readonly boot: ReadonlySet<number>;
+  /** The virtual CPU that gives everything up. */
+  private readonly cpu: number;
 
   constructor(private readonly model: Model) {
+    this.cpu = cpusOf(model).find((cpu) => model.loadedBase(cpu) !== 0) ?? 0;
     this.boot = new Set(model.machine.start.tables.map((table) => table.mfn));
   }
 
   tearDown(): Teardown {
     const { model } = this;
     const { base } = model.machine.start;
-    // Runs a cleanup that MOV CR3 may have left (rules 5.4).
+    this.resetOthers();
+    // Runs a cleanup that MOV CR3 or an interruption may have left (rules 5.4, 16.4).
     this.run({ kind: 'mmuext', command: 'tlb_flush_local', badBitmap: false });
     this.run({ kind: 'set_gdt', frames: [], entries: 0 });
     this.run({ kind: 'set_ldt', va: { low: 0, high: 0 }, entries: 0 });
-    if (model.userBase() !== 0) this.run({ kind: 'new_user_baseptr', mfn: 0 });
+    if (model.userBase(this.cpu) !== 0) this.run({ kind: 'new_user_baseptr', mfn: 0 });
     this.giveUp();
     this.restoreBoot();
     this.run({ kind: 'new_baseptr', mfn: base });
@@ -76,10 +83,18 @@ class Guest {
 
   private run(operation: Operation): number {
     const code: number[] = [];
-    encode(operation, code);
+    encode({ ...operation, cpu: this.cpu }, code);
     const results = new Int32Array(code.length / RECORD);
     this.model.run(Int32Array.from(code), 0, results);
     return codeOf(results[0]);
+  }
+
+  /** The others lose their tables, GDT and LDT, in as many turns as it takes. */
+  private resetOthers(): void {
+    for (const vcpu of cpusOf(this.model)) {
+      if (vcpu === this.cpu) continue;
+      while (this.run({ kind: 'reset_vcpu', vcpu }) === PREEMPTED);
+    }
   }
 
   private giveUp(): void {
@@ -133,7 +148,7 @@ class Guest {
   private windowsWork(): boolean {
     const { model } = this;
     const { base, tables } = model.machine.start;
-    if (model.kernelBase() !== base) return false;
+    if (model.kernelBase(this.cpu) !== base) return false;
     return tables.every(({ mfn, level, entries }) => {
       const info = model.info(mfn);
       if (!isGuests(info) || !isValidatedTable(info) || (info & INFO_TYPE) !== level) return false;
@@ -151,7 +166,7 @@ class Guest {
   private lostFrames(): ReadonlySet<number> {
     const { model } = this;
     const lost = new Set(this.frames((_, mfn) => model.lostTypeReferences(mfn) > 0));
-    for (const mfn of [...lost, model.kernelBase()]) {
+    for (const mfn of [...lost, model.kernelBase(this.cpu)]) {
       const slot = 3;
       if (!isValidatedTable(model.info(mfn)) || !isPaeSlot(model.machine, model.info(mfn) & INFO_TYPE, slot))
         continue;
@@ -164,7 +179,12 @@ class Guest {
   private leftover(excepted: ReadonlySet<number>): Violation | undefined {
     const { model } = this;
     for (const mfn of this.frames((info) => (info & INFO_TYPE) !== TYPE_WRITABLE)) {
-      if (model.typeCount(mfn) === 0 || excepted.has(mfn) || this.boot.has(mfn) || mfn === model.kernelBase())
+      if (
+        model.typeCount(mfn) === 0 ||
+        excepted.has(mfn) ||
+        this.boot.has(mfn) ||
+        mfn === model.kernelBase(this.cpu)
+      )
         continue;
       const what = `${typeName(model.info(mfn))} with type count ${model.typeCount(mfn)}`;
       return this.fault(mfn, `is still ${what} after the guest has given up everything`);
@@ -210,4 +230,8 @@ class Guest {
   private fault(frame: number, what: string): Violation {
     return { invariant: name, message: `${frameName(frame, this.model.machine)} ${what}.`, frame };
   }
+}
+
+function cpusOf({ machine }: Model): number[] {
+  return Array.from({ length: machine.vcpus }, (_, cpu) => cpu);
 }

@@ -108,12 +108,12 @@ export class Roots {
 
   /** Linear entries of the table's own to tables that still wait for their cleanup. */
   linearOut(mfn: number): number {
-    return this.deferredTables === 0 ? 0 : this.linearWhere((known) => known.parent === mfn);
+    return this.linearWhere((known) => known.parent === mfn);
   }
 
   /** The same of the table that waits. */
   linearIn(mfn: number): number {
-    return this.deferredTables === 0 ? 0 : this.linearWhere((known) => known.deferred === mfn);
+    return this.linearWhere((known) => known.deferred === mfn);
   }
 
   private linearWhere(concerned: (known: CpuRoots) => boolean): number {

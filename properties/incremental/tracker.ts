@@ -22,6 +22,7 @@ import { FrameVerdict } from './verdict.js';
 
 export class Tracker {
   private frames = -1;
+  private cpus = 0;
   private held!: Holdings;
   private roots!: Roots;
   private verdicts!: FrameVerdict;
@@ -34,6 +35,7 @@ export class Tracker {
   start(): Violation | undefined {
     const { model } = this;
     this.frames = model.frameLimit;
+    this.cpus = model.machine.vcpus;
     this.held = new Holdings(model, this.frames);
     this.roots = new Roots(model, this.held.touched, this.frames);
     this.verdicts = new FrameVerdict(model, this.held, this.roots);
@@ -148,9 +150,8 @@ export class Tracker {
 
   /** What may change although no frame has: the TLBs; and the rare step that can be a domain's last. */
   private cpuVerdict(): Violation | undefined {
-    const { model, roots } = this;
-    const { vcpus } = model.machine;
-    for (let cpu = 0; cpu < vcpus; cpu++) {
+    const { model, roots, cpus } = this;
+    for (let cpu = 0; cpu < cpus; cpu++) {
       const violation = model.tlbSize(cpu) > 0 ? tlbFault(model, cpu) : undefined;
       if (violation) return violation;
     }

@@ -39,14 +39,12 @@ export class FrameVerdict {
   ) {}
 
   of(mfn: number): Violation | undefined {
-    const { state, held, roots } = this;
+    const { state, held } = this;
     const info = state.info(mfn);
-    const linearOut = held.linearOut[mfn] + roots.linearOut(mfn);
-    const linearIn = held.linearIn[mfn] + roots.linearIn(mfn);
     return (
       writableFault(state, mfn, info, held.writable[mfn]) ??
       this.counts(mfn, info) ??
-      linearFault(state, mfn, linearOut, linearIn) ??
+      this.linear(mfn) ??
       this.legality(mfn, info) ??
       ownerFault(state, mfn, info) ??
       this.holders(mfn, info) ??
@@ -58,8 +56,12 @@ export class FrameVerdict {
   private counts(mfn: number, info: number): Violation | undefined {
     const { state, held, roots } = this;
     const both = held.lower[mfn] + held.linearIn[mfn] + roots.segments[mfn] + roots.bases[mfn];
-    let type = both + roots.waitingWhole[mfn];
-    let general = both + held.handed[mfn] + roots.waiting[mfn];
+    let type = both;
+    let general = both + held.handed[mfn];
+    if (roots.deferredTables > 0) {
+      type += roots.waitingWhole[mfn];
+      general += roots.waiting[mfn];
+    }
     if (ownerOf(info) === OWNER_IO) {
       type++;
       general++;
@@ -73,6 +75,17 @@ export class FrameVerdict {
       general += held.writable[mfn] + held.readOnly[mfn];
     }
     return countFault(state, mfn, type, general);
+  }
+
+  private linear(mfn: number): Violation | undefined {
+    const { held, roots } = this;
+    let out = held.linearOut[mfn];
+    let into = held.linearIn[mfn];
+    if (roots.deferredTables > 0) {
+      out += roots.linearOut(mfn);
+      into += roots.linearIn(mfn);
+    }
+    return linearFault(this.state, mfn, out, into);
   }
 
   /**

@@ -288,7 +288,7 @@ export class FakeModel extends FakeState implements Model {
 
   start(): void {}
   reset(): void {}
-  run(): void {}
+  run(_code: Int32Array, _at: number, _results: Int32Array): void {}
 }
 
 /** An L2 below the boot L3 of a 32-bit guest that holds nothing. */

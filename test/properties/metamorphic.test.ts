@@ -22,7 +22,6 @@ import {
   W_LOW,
   W_OPCODE,
   decode,
-  encode,
   operationStarts,
 } from '../../src/program/record.js';
 import { B1, F0, machineOf } from './fake-state.js';

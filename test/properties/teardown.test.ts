@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { P, RW, US, entry } from '../../models/x86/entry.js';
 import { TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4, type Level } from '../../models/x86/page-type.js';
-import { EINVAL, OK } from '../../models/x86/result.js';
+import { EINVAL, OK, PREEMPTED } from '../../models/x86/result.js';
 import { scan } from '../../properties/index.js';
 import { teardown } from '../../properties/teardown.js';
 import { standardMachine, type Machine } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import { RECORD, encode } from '../../src/program/record.js';
-import { B1, B2, B3, F0, F1, F2, machineOf } from './fake-state.js';
+import { RECORD, decode, encode } from '../../src/program/record.js';
+import { B1, B2, B3, F0, F1, F2, FakeModel, machineOf } from './fake-state.js';
 import { RandomOperations } from './random-operations.js';
 
 const F3 = F0 + 3;
@@ -116,4 +116,20 @@ test('a frame that keeps its type is a violation', () => {
     message: 'F0 is still L2 with type count 1 after the guest has given up everything.',
     frame: F0,
   });
+});
+
+test('a vCPU that is up gives everything up, after the others have been reset in as many turns as it takes', () => {
+  class Recording extends FakeModel {
+    readonly resets: string[] = [];
+    override run(code: Int32Array, at: number, results: Int32Array): void {
+      const { kind, cpu = 0, ...more } = decode(code, at);
+      if (kind !== 'reset_vcpu') expect(cpu).toBe(1);
+      else this.resets.push(`cpu${cpu}: ${JSON.stringify(more)}`);
+      results[at / RECORD] = this.resets.length === 1 ? PREEMPTED : OK;
+    }
+  }
+  const model = new Recording(machineOf('x86_64', 4, { vcpus: 3 }));
+  model.cpu0.loaded = 0;
+  teardown(model);
+  expect(model.resets).toEqual(['cpu1: {"vcpu":0}', 'cpu1: {"vcpu":0}', 'cpu1: {"vcpu":2}']);
 });
