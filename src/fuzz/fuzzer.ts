@@ -7,7 +7,7 @@ import { type Failure, Lockstep } from '../lockstep/lockstep.js';
 import type { Arch, Machine } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
-import { shrink } from '../shrink/shrink.js';
+import { reduce } from '../shrink/reduce.js';
 import { Outcomes } from './outcomes.js';
 
 /** A program that fails, shrunk. */
@@ -63,10 +63,18 @@ export class Fuzzer {
     }
     const run = (candidate: Candidate) =>
       this.pairFor(candidate.machine).lockstep.run(candidate.machine, candidate.code);
-    const shrunk = shrink({ machine, code }, failure, run);
+    const shrunk = reduce({ machine, code }, failure, run);
     run(shrunk.program);
     const { answers } = this.pairFor(shrunk.program.machine).lockstep;
-    return { arch, seed, operationsDrawn: operationStarts(code).length, answers, ...shrunk };
+    const { program } = shrunk;
+    return {
+      arch,
+      seed,
+      operationsDrawn: operationStarts(code).length,
+      answers,
+      program,
+      failure: shrunk.failure,
+    };
   }
 
   private pairFor(machine: Machine) {

@@ -1,0 +1,183 @@
+/**
+ * Shrinks a failing program to the smallest one that fails the same way. The passes of `candidates.ts` are run
+ * until none of them finds anything smaller in the order of `order.ts`.
+ */
+import type { Failure } from '../lockstep/lockstep.js';
+import { type Candidate, PASSES } from './candidates.js';
+import { candidateOf, type Draft, draftOf, replaced } from './draft.js';
+import { idOf } from './identity.js';
+import { isSmaller } from './order.js';
+import type { Steps } from './pass.js';
+import { elementsOf, withoutElement } from './remove.js';
+
+export interface Finding {
+  readonly program: Candidate;
+  readonly failure: Failure;
+}
+
+/** What happens when one operation, or one element of one, is left out. */
+export interface Removal {
+  /** Index of the operation. */
+  readonly operation: number;
+  /** Index of the element in it; undefined where the whole operation is left out. */
+  readonly element: number | undefined;
+  /** The other failure that is met then; undefined where nothing fails. */
+  readonly failure: Failure | undefined;
+}
+
+export interface Reduction extends Finding {
+  /** Stable short name of the program (`identity.ts`). */
+  readonly id: string;
+  /** Programs that were run. */
+  readonly runs: number;
+  /** No smaller program was found, and without any one operation or element it no longer fails: `proof` says so. */
+  readonly minimal: boolean;
+  readonly proof: readonly Removal[];
+  /** Failures of other kinds that were met on the way: the first program of each, not shrunk. */
+  readonly others: readonly Finding[];
+}
+
+export interface ReduceOptions {
+  /** Most programs to run; without it until nothing smaller is found. */
+  readonly budget?: number;
+  /** Called with every smaller program. */
+  readonly onStep?: (best: Candidate, runs: number) => void;
+}
+
+export type Run = (candidate: Candidate) => Failure | undefined;
+
+/**
+ * The smallest program found that fails as `failure` says. A reduction that ended with its budget goes on when
+ * its program is reduced again.
+ */
+export function reduce(
+  program: Candidate,
+  failure: Failure,
+  run: Run,
+  options: ReduceOptions = {},
+): Reduction {
+  const reducer = new Reducer(program, failure, run, options.onStep);
+  reducer.advance(options.budget ?? Infinity);
+  return reducer.result();
+}
+
+/** A reduction that can be done bit by bit. */
+export class Reducer {
+  runs = 0;
+  private best: Draft;
+  /** Answers of all programs that were tried and are not the best any more. */
+  private readonly tried = new Map<string, Failure | undefined>();
+  private readonly machines = new Map<unknown, number>();
+  private readonly met = new Map<string, Finding>();
+  private readonly work: Generator<void>;
+  private proof: readonly Removal[] = [];
+  private done = false;
+
+  constructor(
+    private program: Candidate,
+    private failure: Failure,
+    private readonly run: Run,
+    private readonly onStep?: (best: Candidate, runs: number) => void,
+  ) {
+    this.best = draftOf(program);
+    this.work = this.steps();
+  }
+
+  /** Runs that many programs more, fewer where the reduction is complete; whether it is. */
+  advance(runs: number): boolean {
+    const until = this.runs + runs;
+    while (!this.done && this.runs < until) this.done = this.work.next().done === true;
+    return this.done;
+  }
+
+  result(): Reduction {
+    const { program, failure, runs, proof } = this;
+    return {
+      id: idOf(program),
+      program,
+      failure,
+      runs,
+      minimal: this.done,
+      proof,
+      others: [...this.met.values()],
+    };
+  }
+
+  /** The whole reduction; yields after each run. */
+  private *steps(): Generator<void> {
+    yield* this.tryOut(cutAfter(this.best, this.failure));
+    for (let before: Draft | undefined; before !== this.best;) {
+      before = this.best;
+      for (const pass of PASSES) yield* this.exhaust(pass(this.best));
+    }
+    this.proof = yield* this.prove();
+  }
+
+  private *exhaust(steps: Steps): Generator<void> {
+    for (let step = steps.next(); !step.done;) {
+      const taken = yield* this.tryOut(step.value);
+      step = steps.next(taken ? this.best : undefined);
+    }
+  }
+
+  /** Takes the draft for the best if it is smaller and fails the same way; whether it was taken. */
+  private *tryOut(draft: Draft): Generator<void, boolean> {
+    if (!isSmaller(draft, this.best)) return false;
+    const candidate = candidateOf(draft);
+    const found = yield* this.outcome(candidate);
+    if (found === undefined || !sameFailure(found, this.failure)) return false;
+    this.failure = found;
+    this.best = cutAfter(draft, found);
+    this.program = this.best.operations.length < draft.operations.length ? candidateOf(this.best) : candidate;
+    this.onStep?.(this.program, this.runs);
+    return true;
+  }
+
+  private *outcome(candidate: Candidate): Generator<void, Failure | undefined> {
+    const key = this.keyOf(candidate);
+    if (this.tried.has(key)) return this.tried.get(key);
+    const failure = this.run(candidate);
+    this.runs++;
+    this.tried.set(key, failure);
+    if (failure && !sameFailure(failure, this.failure)) this.meet(candidate, failure);
+    yield;
+    return failure;
+  }
+
+  private meet(candidate: Candidate, failure: Failure): void {
+    const kind = `${failure.kind} ${failure.violation?.invariant}`;
+    if (this.met.has(kind)) return;
+    this.met.set(kind, { program: candidateOf(cutAfter(draftOf(candidate), failure)), failure });
+  }
+
+  private *prove(): Generator<void, Removal[]> {
+    const proof: Removal[] = [];
+    for (const [i, operation] of this.best.operations.entries()) {
+      const failure = yield* this.outcome(candidateOf(replaced(this.best, i)));
+      proof.push({ operation: i, element: undefined, failure });
+      for (let element = 0; element < elementsOf(operation); element++) {
+        const without = replaced(this.best, i, withoutElement(operation, element));
+        proof.push({ operation: i, element, failure: yield* this.outcome(candidateOf(without)) });
+      }
+    }
+    return proof;
+  }
+
+  private keyOf({ machine, code }: Candidate): string {
+    let number = this.machines.get(machine);
+    if (number === undefined) this.machines.set(machine, (number = this.machines.size));
+    return `${number} ${Buffer.from(code.buffer, code.byteOffset, code.byteLength).toString('latin1')}`;
+  }
+}
+
+/** What comes after the operation that fails has no part in it. */
+function cutAfter(draft: Draft, failure: Failure): Draft {
+  return failure.operation + 1 < draft.operations.length
+    ? { ...draft, operations: draft.operations.slice(0, failure.operation + 1) }
+    : draft;
+}
+
+/** The same kind of failure, of the same invariant. */
+export function sameFailure(a: Failure, b: Failure): boolean {
+  return a.kind === b.kind && a.violation?.invariant === b.violation?.invariant;
+}
