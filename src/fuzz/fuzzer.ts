@@ -54,7 +54,8 @@ export class Fuzzer {
     const machine = drawMachine(draw, arch);
     const code = drawProgram(draw, machine, 1 + draw.below(LENGTH_MAX), this.scout);
     const { lockstep, optimized } = this.pairFor(machine);
-    const failure = lockstep.run(machine, code, this.programs % THOROUGH_EVERY === 0);
+    const thorough = this.programs % THOROUGH_EVERY === 0;
+    const failure = lockstep.run(machine, code, thorough);
     this.programs++;
     this.operations += this.outcomes.add(code, lockstep.answers);
     if (failure === undefined) {
@@ -62,7 +63,7 @@ export class Fuzzer {
       return undefined;
     }
     const run = (candidate: Candidate) =>
-      this.pairFor(candidate.machine).lockstep.run(candidate.machine, candidate.code);
+      this.pairFor(candidate.machine).lockstep.run(candidate.machine, candidate.code, thorough);
     const shrunk = reduce({ machine, code }, failure, run);
     run(shrunk.program);
     const { answers } = this.pairFor(shrunk.program.machine).lockstep;

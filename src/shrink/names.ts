@@ -12,8 +12,7 @@ const PAGE_MASK = 0xfff;
 
 /** New names; what is left out keeps its own. */
 export interface Renaming {
-  /** Frame numbers of `F0` and its like, as indices. */
-  readonly frame?: (index: number) => number;
+  readonly frame?: (mfn: number) => number;
   /** Windows, and slots of `B1`. */
   readonly window?: (index: number) => number;
   /** Slots of any other table; a window counts as the frame of its own index. */
@@ -43,6 +42,11 @@ export function offsetOf(va: Word64): number {
 export function indexOf(mfn: number): number {
   const index = mfn - FIRST_FRAME_MFN;
   return index >= 0 && index < MAX_FRAMES ? index : -1;
+}
+
+/** A renaming of indices as one of frame numbers: `Fi` becomes `Fj`, all others stay. */
+export function ofFrames(name: (index: number) => number): (mfn: number) => number {
+  return (mfn) => (indexOf(mfn) < 0 ? mfn : FIRST_FRAME_MFN + name(indexOf(mfn)));
 }
 
 export function renamed(draft: Draft, renaming: Renaming): Draft {
@@ -133,8 +137,7 @@ class Names {
   }
 
   private frame(mfn: number): number {
-    const index = indexOf(mfn);
-    return index < 0 || !this.renaming.frame ? mfn : FIRST_FRAME_MFN + this.renaming.frame(index);
+    return this.renaming.frame?.(mfn) ?? mfn;
   }
 
   private window(index: number): number {

@@ -5,12 +5,12 @@
  * smaller programs ends, and the order in which it tries them does not decide what is simple.
  */
 import { flagsOf, mfnOf } from '../../models/x86/entry.js';
-import { FIRST_FRAME_MFN, MAX_FRAMES, type Arch } from '../program/machine.js';
+import { MAX_FRAMES, type Arch } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import * as op from '../program/record.js';
 import { type Draft, recordsOf, wordsOf } from './draft.js';
 import { distanceFromPlain } from './machines.js';
-import { windowOf } from './names.js';
+import { indexOf, windowOf } from './names.js';
 
 /** From the simplest kind on: what a simpler kind can do is not left to one that comes later. */
 const SIMPLEST_FIRST = [
@@ -121,7 +121,9 @@ function addRecord(key: number[], code: Int32Array, at: number, arch: Arch): voi
     const window = windowOf({ low: frame, high: slot }, arch);
     if (window >= 0) key.push(0, window, frame & 0xfff);
     else key.push(1, slot >>> 0, frame >>> 0);
-  } else key.push(0, frameRank(frame >>> 0), slot);
+  } else if (opcode === op.OP_NEW_USER_BASEPTR && frame === 0)
+    key.push(0, -1, 0); // none at all
+  else key.push(0, frameRank(frame >>> 0), slot);
   if (WITH_ENTRY.has(opcode)) {
     const flags = flagsOf(low, high);
     const zero = low === 0 && high === 0;
@@ -131,12 +133,10 @@ function addRecord(key: number[], code: Int32Array, at: number, arch: Arch): voi
   key.push(code[at + op.W_COUNT]! >>> 0, code[at + op.W_OPTIONS]! >>> 0, word >>> op.CPU_SHIFT);
 }
 
-/** `F0` and its like come first, then the boot tables, zero, and numbers without a name. */
+/** `F0` and its like come first, then zero, then the boot tables and numbers without a name. */
 export function frameRank(mfn: number): number {
-  const index = mfn - FIRST_FRAME_MFN;
-  if (index >= 0 && index < MAX_FRAMES) return index;
-  if (mfn === 0) return FIRST_FRAME_MFN + MAX_FRAMES;
-  return MAX_FRAMES + mfn;
+  const index = indexOf(mfn);
+  return index >= 0 ? index : MAX_FRAMES + mfn;
 }
 
 export function bitsOf(flags: number): number {

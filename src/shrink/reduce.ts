@@ -4,11 +4,11 @@
  */
 import type { Failure } from '../lockstep/lockstep.js';
 import { type Candidate, PASSES } from './candidates.js';
-import { candidateOf, type Draft, draftOf, replaced } from './draft.js';
+import { candidateOf, type Draft, draftOf } from './draft.js';
 import { idOf } from './identity.js';
 import { isSmaller } from './order.js';
 import type { Steps } from './pass.js';
-import { elementsOf, withoutElement } from './remove.js';
+import { singleRemovals } from './remove.js';
 
 export interface Finding {
   readonly program: Candidate;
@@ -17,10 +17,8 @@ export interface Finding {
 
 /** What happens when one operation, or one element of one, is left out. */
 export interface Removal {
-  /** Index of the operation. */
-  readonly operation: number;
-  /** Index of the element in it; undefined where the whole operation is left out. */
-  readonly element: number | undefined;
+  /** Index of the operation; then of the element in it, if it is one; then of the element in that call of a multicall. */
+  readonly path: readonly number[];
   /** The other failure that is met then; undefined where nothing fails. */
   readonly failure: Failure | undefined;
 }
@@ -103,7 +101,7 @@ export class Reducer {
     };
   }
 
-  /** The whole reduction; yields after each run. */
+  /** The whole reduction; yields before each run. */
   private *steps(): Generator<void> {
     yield* this.tryOut(cutAfter(this.best, this.failure));
     for (let before: Draft | undefined; before !== this.best;) {
@@ -136,11 +134,11 @@ export class Reducer {
   private *outcome(candidate: Candidate): Generator<void, Failure | undefined> {
     const key = this.keyOf(candidate);
     if (this.tried.has(key)) return this.tried.get(key);
+    yield;
     const failure = this.run(candidate);
     this.runs++;
     this.tried.set(key, failure);
     if (failure && !sameFailure(failure, this.failure)) this.meet(candidate, failure);
-    yield;
     return failure;
   }
 
@@ -152,14 +150,8 @@ export class Reducer {
 
   private *prove(): Generator<void, Removal[]> {
     const proof: Removal[] = [];
-    for (const [i, operation] of this.best.operations.entries()) {
-      const failure = yield* this.outcome(candidateOf(replaced(this.best, i)));
-      proof.push({ operation: i, element: undefined, failure });
-      for (let element = 0; element < elementsOf(operation); element++) {
-        const without = replaced(this.best, i, withoutElement(operation, element));
-        proof.push({ operation: i, element, failure: yield* this.outcome(candidateOf(without)) });
-      }
-    }
+    for (const { path, draft } of singleRemovals(this.best))
+      proof.push({ path, failure: yield* this.outcome(candidateOf(draft)) });
     return proof;
   }
 

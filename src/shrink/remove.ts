@@ -51,45 +51,56 @@ function without(draft: Draft, ...indices: number[]): Draft {
   return { ...draft, operations: draft.operations.filter((_, i) => !indices.includes(i)) };
 }
 
-/** What an operation with elements can be replaced by, as operations. */
-function* withFewerElements(operation: Operation): Generator<Operation[]> {
-  switch (operation.kind) {
-    case 'mmu_update_list':
-    case 'mmuext_op_list':
-    case 'multicall': {
-      const { cpu } = operation;
-      yield operation.items.map((item) => withEnvironmentOf(cpu ? { cpu } : {}, item));
-      yield operation.items.map((item) => withEnvironmentOf(operation, item));
-    }
+/** What an operation with elements can be replaced by: its elements, itself with half of them, and so on down to all but one. */
+function* withFewerElements(operation: Operation): Generator<readonly Operation[]> {
+  if ('items' in operation) {
+    const { cpu } = operation;
+    yield operation.items.map((item) => withEnvironmentOf(cpu ? { cpu } : {}, item));
+    yield operation.items.map((item) => withEnvironmentOf(operation, item));
   }
-  yield* withoutElements(operation, operation.kind === 'multicall');
-}
-
-/** The operation with half its elements, and so on down to all but one; those of calls in it too. */
-function* withoutElements(operation: Operation, nested: boolean): Generator<Operation[]> {
   const count = elementsOf(operation);
   for (let size = Math.max(1, count >> 1); size >= 1 && count > 0; size >>= 1) {
     for (let end = count; end > 0; end -= size) {
       const first = Math.max(0, end - size);
-      yield [withoutElement(operation, first, end - first)];
+      yield [withoutElements(operation, first, end - first)];
     }
   }
-  if (!nested || operation.kind !== 'multicall') return;
-  for (const [i, call] of operation.items.entries()) {
-    for (const calls of withFewerElements(call))
-      yield [{ ...operation, items: operation.items.toSpliced(i, 1, ...(calls as typeof operation.items)) }];
+  if (operation.kind !== 'multicall') return;
+  for (const [i, call] of operation.items.entries())
+    for (const calls of withFewerElements(call)) yield [withCalls(operation, i, calls)];
+}
+
+/** Each way to leave out just one operation or element, with where that is: `[2]`, `[2, 0]`, in a call's list `[2, 0, 1]`. */
+export function* singleRemovals(draft: Draft): Generator<{ path: readonly number[]; draft: Draft }> {
+  for (const [i, operation] of draft.operations.entries()) {
+    yield { path: [i], draft: replaced(draft, i) };
+    for (const { path, smaller } of elementRemovals(operation))
+      yield { path: [i, ...path], draft: replaced(draft, i, smaller) };
   }
 }
 
-/** How many elements can be left out of the operation. */
-export function elementsOf(operation: Operation): number {
+function* elementRemovals(operation: Operation): Generator<{ path: readonly number[]; smaller: Operation }> {
+  for (let i = 0; i < elementsOf(operation); i++) {
+    yield { path: [i], smaller: withoutElements(operation, i, 1) };
+    if (operation.kind !== 'multicall') continue;
+    for (const { path, smaller } of elementRemovals(operation.items[i]!))
+      yield { path: [i, ...path], smaller: withCalls(operation, i, [smaller]) };
+  }
+}
+
+type Multicall = Extract<Operation, { kind: 'multicall' }>;
+
+function withCalls(multicall: Multicall, index: number, calls: readonly Operation[]): Operation {
+  return { ...multicall, items: multicall.items.toSpliced(index, 1, ...(calls as Multicall['items'])) };
+}
+
+function elementsOf(operation: Operation): number {
   if ('items' in operation) return operation.items.length;
-  if ('entries' in operation && operation.kind === 'fill') return operation.entries.length;
+  if (operation.kind === 'fill') return operation.entries.length;
   return operation.kind === 'set_gdt' ? operation.frames.length : 0;
 }
 
-/** The operation without `count` of its elements. */
-export function withoutElement(operation: Operation, first: number, count = 1): Operation {
+function withoutElements(operation: Operation, first: number, count: number): Operation {
   switch (operation.kind) {
     case 'mmu_update_list':
       return { ...operation, items: operation.items.toSpliced(first, count) };

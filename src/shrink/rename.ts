@@ -1,23 +1,29 @@
 /** Passes that give frames, windows and slots the first names, or several the same one. */
+import { FIRST_FRAME_MFN } from '../program/machine.js';
 import type { Draft } from './draft.js';
-import { renamed, visit } from './names.js';
+import { indexOf, ofFrames, renamed, visit } from './names.js';
 import type { Steps } from './pass.js';
 import { smallerNumbers } from './simpler.js';
 
 /** Frames and windows: one name becomes an earlier one, used or not, or the two change places. */
 export function* frames(draft: Draft): Steps {
-  const first = normalized(draft);
-  draft = (yield first) ?? draft;
+  if (draft.machine.frames === 0) return;
+  draft = (yield normalized(draft)) ?? draft;
   for (const from of [...indicesOf(draft)].sort((a, b) => b - a)) {
     for (let to = 0; to < from && to < draft.machine.frames; to++) {
       const merged = (index: number) => (index === from ? to : index);
       const swapped = (index: number) => (index === from ? to : index === to ? from : index);
       for (const name of [merged, swapped]) {
-        draft = (yield renamed(draft, { frame: name, window: name })) ?? draft;
+        draft = (yield renamed(draft, { frame: ofFrames(name), window: name })) ?? draft;
         draft = (yield renamed(draft, { window: name })) ?? draft;
-        draft = (yield renamed(draft, { frame: name })) ?? draft;
+        draft = (yield renamed(draft, { frame: ofFrames(name) })) ?? draft;
       }
     }
+  }
+  for (const from of otherFramesOf(draft)) {
+    for (let to = 0; to <= indicesOf(draft).size && to < draft.machine.frames; to++)
+      draft =
+        (yield renamed(draft, { frame: (mfn) => (mfn === from ? FIRST_FRAME_MFN + to : mfn) })) ?? draft;
   }
 }
 
@@ -52,7 +58,7 @@ export function normalized(draft: Draft): Draft {
   const frames = new Set<number>();
   const windows = new Set<number>();
   visit(draft, {
-    frame: (index) => (frames.add(index), index),
+    frame: (mfn) => (indexOf(mfn) >= 0 && frames.add(indexOf(mfn)), mfn),
     window: (index) => ((index < draft.machine.frames ? frames : windows).add(index), index),
   });
   const names = new Map<number, number>();
@@ -61,14 +67,23 @@ export function normalized(draft: Draft): Draft {
   next = Math.max(next, draft.machine.frames);
   for (const index of windows) if (!names.has(index)) names.set(index, next++);
   const name = (index: number) => names.get(index) ?? index;
-  return renamed(draft, { frame: name, window: name });
+  return renamed(draft, { frame: ofFrames(name), window: name });
 }
 
 function indicesOf(draft: Draft): Set<number> {
   const indices = new Set<number>();
-  const note = (index: number) => (indices.add(index), index);
-  visit(draft, { frame: note, window: note });
+  visit(draft, {
+    frame: (mfn) => (indexOf(mfn) >= 0 && indices.add(indexOf(mfn)), mfn),
+    window: (index) => (indices.add(index), index),
+  });
   return indices;
+}
+
+/** Boot tables, and frames without a name. */
+function otherFramesOf(draft: Draft): Set<number> {
+  const frames = new Set<number>();
+  visit(draft, { frame: (mfn) => (mfn !== 0 && indexOf(mfn) < 0 && frames.add(mfn), mfn) });
+  return frames;
 }
 
 /** Slots by table. */

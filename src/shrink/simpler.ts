@@ -1,7 +1,7 @@
 /** Simpler forms of one operation: of a simpler kind, with fewer flags and options, with smaller operands. */
 import { type Entry, P, PWT, RW, US, ZERO, entryOf } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
-import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { type Arch, BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import type { Environment, ListOptions, Operation, Request, Word64 } from '../program/operation.js';
 import { MMU_COMMANDS, MMUEXT_COMMANDS, type MmuCommand, type MmuextCommand } from '../program/operation.js';
 import { indexOf, offsetOf, windowAddress, windowOf } from './names.js';
@@ -15,6 +15,12 @@ export interface Scene {
   /** Its single updates of entries. */
   readonly updates: readonly Update[];
 }
+
+/** The boot tables that both architectures have, from level 1 up to the root. */
+export const BOOT_TABLES: Record<Arch, readonly number[]> = {
+  x86_64: [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3, BOOT_MFN.B4],
+  x86_32: [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3],
+};
 
 export type Update = Extract<Operation, { kind: 'mmu_update' }>;
 
@@ -66,7 +72,7 @@ export function withEnvironmentOf({ cpu, preempt, contend }: Environment, reques
 const NOTHING: Request = { kind: 'mmuext', command: 'tlb_flush_local', badBitmap: false };
 
 /** Other kinds of request that may do the same. */
-function* otherKinds(operation: Operation, { machine, updates }: Scene): Generator<Request> {
+function* otherKinds(operation: Operation, { machine, frames, updates }: Scene): Generator<Request> {
   yield NOTHING;
   const update = (mfn: number, slot: number, entry: Entry): Request => ({
     kind: 'mmu_update',
@@ -75,6 +81,7 @@ function* otherKinds(operation: Operation, { machine, updates }: Scene): Generat
     slot,
     entry,
   });
+  if (machine.frames > 0) for (const mfn of frames) yield update(BOOT_MFN.B1, indexOf(mfn), ZERO);
   switch (operation.kind) {
     case 'update_va': {
       const window = windowOf(operation.va, machine.arch);
@@ -83,16 +90,14 @@ function* otherKinds(operation: Operation, { machine, updates }: Scene): Generat
     }
     case 'store':
     case 'store_cached': {
-      const window = windowOf(operation.va, machine.arch);
-      const slot = offsetOf(operation.va) >> 3;
-      if (window >= 0) {
-        yield update(FIRST_FRAME_MFN + window, slot, operation.entry);
-        const part = operation.kind === 'store' ? operation.part : 'entry';
-        const { entry } = operation;
-        yield { kind: 'store_frame', mfn: FIRST_FRAME_MFN + window, slot, part, entry };
+      const { va, entry } = operation;
+      const part = operation.kind === 'store' ? operation.part : 'entry';
+      for (const mfn of behind(windowOf(va, machine.arch), updates)) {
+        const slot = offsetOf(va) >> 3;
+        yield update(mfn, slot, entry);
+        yield { kind: 'store_frame', mfn, slot, part, entry };
       }
-      if (operation.kind === 'store_cached')
-        yield { kind: 'store', va: operation.va, part: 'entry', entry: operation.entry };
+      if (operation.kind === 'store_cached') yield { kind: 'store', va, part, entry };
       break;
     }
     case 'store_frame':
@@ -118,6 +123,13 @@ function* otherKinds(operation: Operation, { machine, updates }: Scene): Generat
     yield* onFrame(operation.mfn);
   }
   if (operation.kind === 'set_gdt') for (const mfn of operation.frames) yield* onFrame(mfn);
+}
+
+/** Frames that the window may map: its own, and what is put behind it. */
+function behind(window: number, updates: readonly Update[]): number[] {
+  if (window < 0) return [];
+  const mapped = updates.filter(({ mfn, slot }) => mfn === BOOT_MFN.B1 && slot === window);
+  return [FIRST_FRAME_MFN + window, ...mapped.map(({ entry }) => entry.mfn)];
 }
 
 /** Requests that name a frame and nothing else, the simplest first. */
@@ -168,6 +180,9 @@ function* smallerOperands(operation: Operation, scene: Scene): Generator<Operati
       for (let level = 1; level < operation.level; level++)
         for (const mfn of new Set([operation.mfn, ...scene.frames]))
           yield { ...operation, level: level as Level, mfn };
+      break;
+    case 'new_user_baseptr':
+      if (operation.mfn !== 0) yield { ...operation, mfn: 0 };
       break;
     case 'copy_page':
       for (const source of smallerFrames(operation.source, scene)) yield { ...operation, source };
@@ -277,11 +292,12 @@ function* simplerOptions(options: ListOptions): Generator<ListOptions> {
   }
 }
 
-/** Frames of the program, `F0`, and the next simpler kinds of frame. */
-function* smallerFrames(mfn: number, { frames }: Scene): Generator<number> {
-  if (indexOf(mfn) !== 0) yield FIRST_FRAME_MFN;
+/** The program's frames; and for what is none of them zero and the boot tables. */
+function* smallerFrames(mfn: number, { frames, machine }: Scene): Generator<number> {
   for (const other of frames) if (other !== mfn) yield other;
-  if (indexOf(mfn) < 0 && mfn !== 0) yield 0;
+  if (machine.frames === 0 || indexOf(mfn) >= 0) return;
+  yield 0;
+  yield* BOOT_TABLES[machine.arch];
 }
 
 function* smallerAddresses(va: Word64, { machine: { arch }, windows }: Scene): Generator<Word64> {

@@ -1,10 +1,12 @@
 /** The pass that makes each operation simpler, and those that lower all levels at once. */
 import type { Level } from '../../models/x86/page-type.js';
-import { FIRST_FRAME_MFN } from '../program/machine.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import { type Draft, replaced } from './draft.js';
-import { visit } from './names.js';
+import { indexOf, renamed, visit } from './names.js';
 import type { Steps } from './pass.js';
 import { simplerForms, type Scene, type Update } from './simpler.js';
+
+const { B1, B4 } = BOOT_MFN;
 
 export function* simplify(draft: Draft): Steps {
   yield* lowered(draft);
@@ -20,28 +22,35 @@ export function* simplify(draft: Draft): Steps {
   }
 }
 
-/** All pins one level lower: a tree of tables whose height does not matter. */
+/** All pins and boot tables one level lower: a tree of tables whose height does not matter. */
 function* lowered(draft: Draft): Steps {
-  const operations = draft.operations.map((operation) =>
+  const { operations } = renamed(draft, { frame: (mfn) => (mfn > B1 && mfn <= B4 ? mfn - 1 : mfn) });
+  const pins = operations.map((operation) =>
     operation.kind === 'pin' && operation.level > 1
       ? { ...operation, level: (operation.level - 1) as Level }
       : operation,
   );
-  yield { ...draft, operations };
+  yield { ...draft, operations: pins };
 }
 
 export function sceneOf(draft: Draft): Scene {
   const frames = new Set<number>();
   const windows = new Set<number>();
   visit(draft, {
-    frame: (index) => (frames.add(index), index),
+    frame: (mfn) => (frames.add(mfn), mfn),
     window: (index) => (windows.add(index), index),
   });
-  const sorted = (names: Set<number>) => [...names].sort((a, b) => a - b);
   return {
     machine: draft.machine,
-    frames: sorted(frames).map((index) => FIRST_FRAME_MFN + index),
-    windows: sorted(windows),
+    frames: namedFrames(draft.machine, frames),
+    windows: [...windows].sort((a, b) => a - b),
     updates: draft.operations.filter((operation): operation is Update => operation.kind === 'mmu_update'),
   };
+}
+
+/** `F0` to one that the program does not use; without names, those that it uses. */
+function namedFrames({ frames }: Machine, used: ReadonlySet<number>): number[] {
+  if (frames === 0) return [...used].sort((a, b) => a - b);
+  const count = Math.min(frames, 2 + Math.max(-1, ...[...used].map(indexOf)));
+  return Array.from({ length: count }, (_, index) => FIRST_FRAME_MFN + index);
 }
