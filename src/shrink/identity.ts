@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { RECORD } from '../program/record.js';
 import type { Candidate } from './candidates.js';
+import { unusualOptions } from './machines.js';
 
 const DIGITS = 8;
 
@@ -9,8 +10,8 @@ const DIGITS = 8;
  * machine and records, whatever it is called and answered.
  */
 export function idOf({ machine, code }: Candidate): string {
-  const { start, frames, ...options } = machine;
-  const lines = [JSON.stringify(Object.entries(options).sort()), `frames ${frames}`];
+  const { arch, frames, start } = machine;
+  const lines = [`${arch} ${frames}`, JSON.stringify(unusualOptions(machine))];
   if (frames === 0) lines.push(JSON.stringify(start));
   for (let at = 0; at < code.length; at += RECORD) lines.push(code.subarray(at, at + RECORD).join(' '));
   return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, DIGITS);

@@ -27,6 +27,15 @@ export function distanceFromPlain(machine: Machine): number {
   return others + machine.vcpus - 1 + (machine.frames > 0 && machine.frames !== STANDARD_FRAMES ? 1 : 0);
 }
 
+/** The options that differ from the plain machine's, by name: later options leave the words of older machines alone. */
+export function unusualOptions(machine: Machine): (readonly [string, unknown])[] {
+  const all = [...OPTIONS, 'vcpus'] as const;
+  return all
+    .filter((option) => machine[option] !== { ...PLAIN, vcpus: 1 }[option])
+    .sort()
+    .map((option) => [option, machine[option]] as const);
+}
+
 /**
  * The machine with some options changed, in the standard layout also with the usual number of frames. The same
  * options give the same object, so that models can be kept by it.

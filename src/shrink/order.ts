@@ -1,8 +1,8 @@
 /**
  * The order of programs that makes a shrunk form unique: fewer records first, then fewer inputs of the
  * environment, then the plainer machine, then operation by operation the simpler kind, operands, and names.
- * It is total (two programs of which neither is smaller are the same), so a shrinking that only ever takes
- * smaller programs ends, and the order in which it tries them does not decide what is simple.
+ * Of two programs for one machine one is smaller, or they are the same. A shrinking that only ever takes smaller
+ * programs ends, and the order in which it tries them does not decide what is simple.
  */
 import { flagsOf, mfnOf } from '../../models/x86/entry.js';
 import { MAX_FRAMES, type Arch } from '../program/machine.js';

@@ -88,6 +88,11 @@ export class Reducer {
     return this.done;
   }
 
+  /** Operations of the smallest program so far. */
+  get operations(): number {
+    return this.best.operations.length;
+  }
+
   result(): Reduction {
     const { program, failure, runs, proof } = this;
     return {
