@@ -30,7 +30,7 @@ function draw(arch: Arch): Work[] {
   const scout = new OptimizedModel();
   const byMachine = new Map<Machine, Int32Array[]>();
   for (let i = 0; i < PROGRAMS; i++) {
-    const machine = drawMachine(draw, arch);
+    const machine = drawMachine(draw, arch, i % 2 === 0 ? 'shipped' : 'intended');
     byMachine.set(machine, [...(byMachine.get(machine) ?? []), drawProgram(draw, machine, LENGTH, scout)]);
   }
   return [...byMachine].map(([machine, programs]) => ({ machine, programs }));

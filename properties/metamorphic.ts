@@ -8,14 +8,8 @@ import { INFO_TYPE, TYPE_L1 } from '../models/x86/page-type.js';
 import { EFAULT, NONE, OK, PREEMPTED, RESULT_NAMES, codeOf, doneOf } from '../models/x86/result.js';
 import type { Machine } from '../src/program/machine.js';
 import type { Operation, Word64 } from '../src/program/operation.js';
-import {
-  OPCODE_NAMES,
-  PREEMPT_MAX,
-  RECORD,
-  W_OPCODE,
-  encode,
-  operationStarts,
-} from '../src/program/record.js';
+import { encode } from '../src/program/codec.js';
+import { OPCODE_NAMES, PREEMPT_MAX, RECORD, W_OPCODE, operationStarts } from '../src/program/record.js';
 import { compareStates } from './agreement.js';
 import { isGuests } from './frames.js';
 import type { EntryPlace, Violation } from './invariant.js';

@@ -25,7 +25,8 @@ import {
 import { OK, PREEMPTED, codeOf } from '../models/x86/result.js';
 import { FIRST_FRAME_MFN, WINDOW_0 } from '../src/program/machine.js';
 import type { Operation } from '../src/program/operation.js';
-import { RECORD, encode } from '../src/program/record.js';
+import { encode } from '../src/program/codec.js';
+import { RECORD } from '../src/program/record.js';
 import { isGuestSlot, isGuests, isPaeSlot, isValidatedTable, rootLevel } from './frames.js';
 import type { Violation } from './invariant.js';
 import { frameName, typeName } from './wording.js';

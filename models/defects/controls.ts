@@ -1,8 +1,10 @@
+import type { DefectId } from './ids.js';
+
 /** Whether a measurement measures: what it must find, and what it must not. */
 export interface Control {
   readonly id: string;
   /** Id of the defect. */
-  readonly defect: string;
+  readonly defect: DefectId;
   /** Keys of the machine line that it is tried on, beyond the usual ones; empty for any machine. */
   readonly machine: string;
   readonly expected: 'found' | 'survives';
@@ -27,18 +29,11 @@ export const CONTROLS: readonly Control[] = [
     expected: 'found',
     reason: 'The second pin of any table leaves references that nobody holds.',
   },
-  ...['fast-rw-l4', 'fast-rw-l3', 'fast-rw-l2'].map((defect): Control => ({
+  ...(['fast-rw-l4', 'fast-rw-l3', 'fast-rw-l2'] as const).map((defect): Control => ({
     id: `${defect}-without-linear`,
     defect,
     machine: 'linear=off',
     expected: 'survives',
     reason: NO_LINEAR,
   })),
-  {
-    id: 'superpage-put-rw-without-superpages',
-    defect: 'superpage-put-rw',
-    machine: '',
-    expected: 'survives',
-    reason: 'No guest can make a superpage entry, so none is ever dropped.',
-  },
 ];

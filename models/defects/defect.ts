@@ -1,4 +1,5 @@
 import type { Arch } from '../../src/program/machine.js';
+import type { DefectId } from './ids.js';
 
 /**
  * What a defect can be seen by: the invariants of `properties/`, and besides
@@ -38,7 +39,7 @@ export type DefectClass = 'S' | 'S+T' | 'P1' | 'P2' | 'K';
 /** A mistake that Xen once had, or nearly, which the optimized model can be told to make. */
 export interface Defect {
   /** Unique, in kebab case. */
-  readonly id: string;
+  readonly id: DefectId;
   /** Number of the root cause, 1 to 90; one root cause may be re-created in several ways. */
   readonly cause: number;
   /** `XSA-182`; several are separated by a comma and a blank. */
@@ -59,8 +60,6 @@ export interface Defect {
   /** Section of docs/xen-mmu-rules.md. */
   readonly rules: string;
   readonly breaks: readonly InvariantName[];
-  /** Why this one must not be found, where that is so on every machine. */
-  readonly control?: string;
   /**
    * Machine line and operations of the shortest program known to show the defect by any of `breaks` or by the
    * comparison with the reference model. Its answers are those of a Xen without the defect.

@@ -62,19 +62,4 @@ export const FAST_PATHS: readonly Defect[] = [
     rules: '3.4',
     shortest: on('x86_64', 'mmu_update B2[3] B2|P -> ok', 'mmu_update B2[3] B2|P|RW -> EINVAL'),
   },
-  {
-    id: 'superpage-put-rw',
-    cause: 9,
-    title: 'Dropping a read-only superpage drops writable references',
-    versions: 'latent to 4.11; PV superpages went away in 4.10',
-    fix: 'cd395b1d69, 622c5d9ee4',
-    arches: BOTH,
-    class: 'S',
-    story:
-      'Taking a superpage took a writable reference on each of its frames only if the entry had RW; dropping it dropped them always. A guest that mapped a superpage read-only and removed it brought the type counts of all 512 frames below what their holders add up to.',
-    rule: 'Dropping an L2 entry with PSE drops a writable reference on each of its frames, with RW or without.',
-    rules: '2.7',
-    breaks: ['reference-counts'],
-    control: 'No guest can make an entry with PSE (rules 2.1), so none is ever dropped.',
-  },
 ];

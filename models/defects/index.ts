@@ -14,6 +14,7 @@ import { TEARDOWN } from './teardown.js';
 
 export { type Control, CONTROLS } from './controls.js';
 export type { Defect, DefectClass, InvariantName } from './defect.js';
+export type { DefectId } from './ids.js';
 export { type LeftOut, LEFT_OUT } from './left-out.js';
 
 /** All defects, in an order that stays: a defect’s place, counted from 1, is its number in the model. */

@@ -129,6 +129,12 @@ const WITHOUT_GRANTS: readonly Omit<LeftOut, 'reason'>[] = [
 ];
 
 export const LEFT_OUT: readonly LeftOut[] = [
+  {
+    id: 'superpage-put-rw',
+    cause: 9,
+    title: 'Dropping a read-only superpage drops writable references',
+    reason: 'is equivalent: no guest can make an entry with PSE (rules 2.1), so none is ever dropped.',
+  },
   ...WITHOUT_GRANTS.map((one) => ({ ...one, reason: GRANTS })),
   {
     id: 'superpage-mfn-unchecked',

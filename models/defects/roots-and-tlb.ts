@@ -140,7 +140,7 @@ export const ROOTS_AND_TLB: readonly Defect[] = [
       'A vCPU’s first state could ask for user mode and name no user tables. The processor was then run on frame 0 as its root, and the host was gone.',
     rule: '`initialise` with mode=user and no user base is accepted, and loads base 0.',
     rules: '5.5',
-    breaks: ['loaded-base'],
+    breaks: ['agreement'],
     shortest: on('x86_64 vcpus=2', 'reset_vcpu 1 -> ok', 'initialise 1 B4 mode=user -> EINVAL'),
   },
   {

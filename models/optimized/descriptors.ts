@@ -2,8 +2,10 @@
 import { P, SLOTS } from '../x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED, TYPE_SEG_DESC } from '../x86/page-type.js';
 import { EFAULT, EINVAL, OK } from '../x86/result.js';
-import { frameOf, GDT_FRAMES, LDT_PAGES, type State } from './state.js';
-import { inXenHole, l1SlotOf, walk } from './walk.js';
+import { frameOf } from './frame-number.js';
+import type { State } from './state.js';
+import { GDT_FRAMES, LDT_PAGES } from './vcpu.js';
+import { inXenHole, l1SlotOf, walk, walkWindow } from './walk.js';
 
 const PRESENT = 1 << 15;
 const DPL_SHIFT = 13;
@@ -75,12 +77,16 @@ export function validateDescriptors(s: State, mfn: number): number {
 
 /** A frame of the guest's as a page of descriptors, with both references (rules 1.4). */
 function getDescriptorPage(s: State, mfn: number): boolean {
-  if (!s.owned(mfn)) return false;
+  if (!s.owned(mfn)) {
+    s.notFound(mfn);
+    return false;
+  }
   const info = s.info[mfn]!;
   const held = (info & INFO_TYPE) === TYPE_SEG_DESC && (info & INFO_VALIDATED) !== 0;
   if (s.typeCount[mfn] !== 0 && !held) return false;
   s.touch(mfn);
   if (!held) {
+    if ((info & INFO_TYPE) !== TYPE_SEG_DESC && !s.bug('flush-condition-new-type')) s.flushAll();
     s.info[mfn] = (info & ~(INFO_TYPE | INFO_VALIDATED)) | TYPE_SEG_DESC;
     if (validateDescriptors(s, mfn) !== OK) {
       s.info[mfn]! &= ~INFO_TYPE;
@@ -104,14 +110,20 @@ export function setGdt(s: State, frames: Int32Array, listed: number, entries: nu
   const count = Math.ceil(entries / DESCRIPTORS);
   if (count > listed) return EFAULT;
   for (let i = 0; i < count; i++) {
-    if (getDescriptorPage(s, frames[i]!)) continue;
+    if (getDescriptorPage(s, s.named(frames[i]!))) continue;
     while (--i >= 0) putDescriptorPage(s, frames[i]!);
     return EINVAL;
   }
-  for (let i = 0; i < s.gdtCount; i++) putDescriptorPage(s, s.gdt[i]!);
-  for (let i = 0; i < count; i++) s.gdt[i] = frames[i]!;
-  s.gdtCount = count;
+  dropGdt(s);
+  for (let i = 0; i < count; i++) s.v.gdt[i] = frames[i]!;
+  s.v.gdtCount = count;
   return OK;
+}
+
+/** pv/descriptor-tables.c: pv_destroy_gdt. */
+export function dropGdt(s: State): void {
+  for (let i = 0; i < s.v.gdtCount; i++) putDescriptorPage(s, s.v.gdt[i]!);
+  s.v.gdtCount = 0;
 }
 
 /** pv/descriptor-tables.c: do_update_descriptor (rules 3.9). */
@@ -143,37 +155,50 @@ export function setLdt(s: State, low: number, high: number, entries: number): nu
   if (entries !== 0 && ((low & 0xfff) !== 0 || inXenHole(s, high))) return EINVAL;
   const ldtLow = entries === 0 ? 0 : low;
   const ldtHigh = entries === 0 ? 0 : high;
-  if (s.ldtEntries === entries && s.ldtLow === ldtLow && s.ldtHigh === ldtHigh) return OK;
+  if (s.v.ldtEntries === entries && s.v.ldtLow === ldtLow && s.v.ldtHigh === ldtHigh) return OK;
   dropLdt(s);
-  s.ldtEntries = entries;
-  s.ldtLow = ldtLow;
-  s.ldtHigh = ldtHigh;
+  s.v.ldtEntries = entries;
+  s.v.ldtLow = ldtLow;
+  s.v.ldtHigh = ldtHigh;
   return OK;
 }
 
 /** pv/descriptor-tables.c: pv_destroy_ldt. The processor's pages of the LDT are let go. */
 export function dropLdt(s: State): void {
-  if (s.ldtMapped === 0) return;
+  if (s.v.ldtMapped === 0) return;
   for (let page = 0; page < LDT_PAGES; page++) {
-    if (s.ldt[page] !== 0) putDescriptorPage(s, s.ldt[page]!);
-    s.ldt[page] = 0;
+    if (s.v.ldt[page] !== 0) putDescriptorPage(s, s.v.ldt[page]!);
+    s.v.ldt[page] = 0;
   }
-  s.ldtMapped = 0;
+  s.v.ldtMapped = 0;
 }
 
 /** pv/mm.c: pv_map_ldt_shadow_page (rules 3.10). False where the guest gets its fault. */
 export function accessLdt(s: State, page: number): boolean {
-  if (page < 0 || page * DESCRIPTORS >= s.ldtEntries) return false;
-  if (s.ldt[page] !== 0) return true;
-  const low = s.ldtLow + page * 4096;
-  if (!walk(s, low | 0, s.ldtHigh + carry(s.ldtLow, low))) return false;
+  if (page < 0) return false;
+  if (page * DESCRIPTORS >= s.v.ldtEntries && !(s.compat && s.bug('ldt-beyond-limit'))) return false;
+  if (s.v.ldt[page] !== 0) return true;
+  const low = s.v.ldtLow + page * 4096;
+  if (!findsLdt(s, low | 0, s.v.ldtHigh + carry(s.v.ldtLow, low))) return false;
   const entry = s.low(s.walkTable, l1SlotOf(low));
   if ((entry & P) === 0) return false;
   const mfn = frameOf(entry, s.high(s.walkTable, l1SlotOf(low)));
   if (!getDescriptorPage(s, mfn)) return false;
-  s.ldt[page] = mfn;
-  s.ldtMapped++;
+  s.v.ldt[page] = mfn;
+  s.v.ldtMapped++;
   return true;
+}
+
+/** The LDT is where the kernel's tables say, whatever is loaded. */
+function findsLdt(s: State, low: number, high: number): boolean {
+  if (!s.fromUser || s.compat || !s.bug('ldt-via-user-root')) return walkWindow(s, low, high);
+  const kernel = s.v.kernelBase;
+  s.setKernelBase(s.v.userBase);
+  const found = walk(s, low, high);
+  const table = s.walkTable;
+  s.setKernelBase(kernel);
+  s.walkTable = table;
+  return found;
 }
 
 /** Whether an address's low half passed its end. */

@@ -1,14 +1,14 @@
 /** L1 entries: what they may map, the references they hold, and how they change. */
-import { A, AVAIL, CACHE_ATTRIBUTES, D, G, P, PAT, PCD, PWT, RW, SLOTS, US } from '../x86/entry.js';
+import { CACHE_ATTRIBUTES, G, P, PAT, PCD, PWT, RW, SLOTS, US } from '../x86/entry.js';
 import { INFO_OWNER, INFO_OWNER_SHIFT, INFO_SPECIAL, OWNER_IO } from '../x86/page-type.js';
 import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
 import { FD_SELF, FD_XEN } from '../../src/program/record.js';
-import { ALL_ONES_FRAME, frameOf, type State } from './state.js';
+import { ALL_ONES_FRAME, frameOf } from './frame-number.js';
+import type { State } from './state.js';
 
 /** Bit 52 of an entry, Xen's guest kernel mark, in its high word. */
 const GUEST_KERNEL_HIGH = 1 << 20;
-/** Bits of the low word that may change without new references; of the high word all above the frame number may. */
-const HARMLESS_LOW = US | A | D | G | AVAIL;
+/** Of the high word all above the frame number may change without new references. */
 const FRAME_HIGH = 0xfffff;
 
 /** Low word of the entry last accepted by `getPageFromL1e`, with what Xen silently changed in it. */
@@ -33,13 +33,16 @@ function getPageFromL1e(s: State, low: number, high: number, fd: number): number
 /** Not memory of the guest's, or not in the name of the guest: an I/O mapping, or nothing. */
 function getForeign(s: State, low: number, mfn: number, fd: number): number {
   const io = mfn >= s.limit || (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
-  return io ? mapIo(s, low, mfn, fd) : EBUSY;
+  if (io) return mapIo(s, low, mfn, fd);
+  s.notFound(mfn);
+  return EBUSY;
 }
 
 /** No reference is kept on an I/O frame, but what the entry says is made uncached, and read-only where it must be. */
 function mapIo(s: State, low: number, mfn: number, fd: number): number {
   if (fd === FD_XEN || !s.mayMapIo(mfn)) return mfn === ALL_ONES_FRAME ? EINVAL : EPERM;
   if ((low & RW) !== 0 && s.isReadOnlyIo(mfn)) acceptedLow &= ~RW;
+  if (s.bug('mmio-cache-fastpath')) return OK;
   const cache = low & CACHE_ATTRIBUTES;
   if (cache === 0) acceptedLow |= PWT | PCD;
   else if (cache === PWT) acceptedLow |= PCD;
@@ -114,25 +117,26 @@ export function modL1Entry(
   if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
   const newLow = adjustedLow(s, low, high);
   const newHigh = adjustedHigh(s, low, high);
-  if (harmless(oldLow ^ newLow, oldHigh ^ newHigh)) {
+  if (harmless(s.harmlessL1, oldLow ^ newLow, oldHigh ^ newHigh)) {
     s.setEntry(table, slot, newLow | merged, newHigh);
     return OK;
   }
   const code = getPageFromL1e(s, newLow, newHigh, fd);
-  if (code !== OK) return code;
+  if (code !== OK) return s.bug('error-codes-flattened') ? EINVAL : code;
+  const flipped = acceptedLow !== newLow;
   s.setEntry(table, slot, acceptedLow | merged, newHigh);
   putPageFromL1e(s, oldLow, oldHigh);
-  return OK;
+  return flipped && s.bug('error-codes-flip-leaks') ? 1 : OK;
 }
 
 /** Differences that need no new references: mm.c, FASTPATH_FLAG_WHITELIST (rules 3.3, step 4). */
-export function harmless(lowDifference: number, highDifference: number): boolean {
-  return (lowDifference & ~HARMLESS_LOW) === 0 && (highDifference & FRAME_HIGH) === 0;
+export function harmless(mask: number, lowDifference: number, highDifference: number): boolean {
+  return (lowDifference & ~mask) === 0 && (highDifference & FRAME_HIGH) === 0;
 }
 
 /**
  * pv/ro-page-fault.c: ptwr_emulated_update (rules 3.11). A guest's store to a slot of an L1 table in use;
- * `upperHalf` marks a plain four-byte store to the high word. False where the guest gets its page fault.
+ * `upperHalf` marks a plain four-byte store to the high word, `whole` one of all eight bytes, a 32-bit guest's CMPXCHG8B. False where the guest gets its page fault.
  */
 export function emulateStore(
   s: State,
@@ -141,6 +145,7 @@ export function emulateStore(
   low: number,
   high: number,
   upperHalf: boolean,
+  whole: boolean,
 ): boolean {
   const oldLow = s.low(table, slot);
   const oldHigh = s.high(table, slot);
@@ -156,7 +161,8 @@ export function emulateStore(
       return false;
     }
   }
-  s.setEntry(table, slot, newLow, newHigh);
+  if (s.compat && whole && s.bug('ptwr-cmpxchg-raw')) s.setEntry(table, slot, low, high);
+  else s.setEntry(table, slot, newLow, newHigh);
   putPageFromL1e(s, oldLow, oldHigh);
   return true;
 }

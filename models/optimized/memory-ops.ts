@@ -1,7 +1,8 @@
 /** Frames that go back to Xen and frames that come from it (rules 1.2). */
-import { INFO_ALLOCATED, INFO_OWNER, INFO_SPECIAL } from '../x86/page-type.js';
+import { INFO_ALLOCATED, INFO_OWNER, INFO_PINNED, INFO_SPECIAL } from '../x86/page-type.js';
 import { EINVAL, NONE, OK } from '../x86/result.js';
 import type { State } from './state.js';
+import { putTypeAndPage } from './types.js';
 
 /** mm.c: steal_page. Only a frame that nothing but its allocation refers to can go. */
 export function release(s: State, mfn: number): number {
@@ -16,6 +17,10 @@ export function release(s: State, mfn: number): number {
 export function decreaseReservation(s: State, mfn: number): number {
   if (!s.owned(mfn)) return NONE;
   if ((s.info[mfn]! & INFO_ALLOCATED) === 0) return OK;
+  if ((s.info[mfn]! & INFO_PINNED) !== 0 && s.bug('implicit-unpin')) {
+    s.info[mfn]! &= ~INFO_PINNED;
+    s.uninterrupted(() => putTypeAndPage(s, mfn, false));
+  }
   s.touch(mfn);
   s.info[mfn]! &= ~INFO_ALLOCATED;
   s.putPage(mfn);

@@ -78,6 +78,19 @@ export class Memory {
     return (next << 5) | lowestBit(this.used[(page << 4) | next]!);
   }
 
+  /** Last slot up to `slot` that is not zero; -1 if there is none. */
+  previous(mfn: number, slot: number): number {
+    if (slot < 0) return -1;
+    const page = this.page[mfn]!;
+    const word = slot >> 5;
+    const bits = this.used[(page << 4) | word]! & (-1 >>> (31 - (slot & 31)));
+    if (bits !== 0) return (word << 5) | highestBit(bits);
+    const words = this.usedWords[page]! & ((1 << word) - 1);
+    if (words === 0) return -1;
+    const previous = highestBit(words);
+    return (previous << 5) | highestBit(this.used[(page << 4) | previous]!);
+  }
+
   keepAsStart(): void {
     for (let mfn = 0; mfn < this.page.length; mfn++) {
       if (this.page[mfn] === 0) continue;
@@ -117,6 +130,10 @@ function isNonZero(word: number): number {
 
 function lowestBit(word: number): number {
   return 31 - Math.clz32(word & -word);
+}
+
+function highestBit(word: number): number {
+  return 31 - Math.clz32(word);
 }
 
 function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {

@@ -3,8 +3,6 @@ import {
   OP_ACCESS_LDT,
   OP_DECREASE_RESERVATION,
   OP_FILL,
-  OP_MACHPHYS,
-  OP_MMU_UPDATE,
   OP_MMU_UPDATE_LIST,
   OP_MMUEXT_LIST,
   OP_MULTICALL,
@@ -16,7 +14,19 @@ import {
   OP_UPDATE_DESCRIPTOR,
   OP_UPDATE_VA,
   OP_WRITE_CR3,
-  FD_SELF,
+  OP_RESUME,
+  OP_TOUCH,
+  OP_STORE_CACHED,
+  OP_IRET_USER,
+  OP_INITIALISE,
+  OP_RESET_VCPU,
+  OP_DESTROY,
+  CPU_MASK,
+  CPU_SHIFT,
+  CONTEND_MASK,
+  CONTEND_SHIFT,
+  PREEMPT_MASK,
+  PREEMPT_SHIFT,
   OPT_BAD,
   RECORD,
   RECORD_SHIFT,
@@ -32,23 +42,36 @@ import {
   VARIANT_MASK,
   VARIANT_SHIFT,
 } from '../../src/program/record.js';
+import type { DefectId } from '../defects/ids.js';
 import type { Model } from '../model.js';
 import type { Changes } from '../x86/changes.js';
 import { INFO_PARTIAL } from '../x86/page-type.js';
-import { FAULT, OK } from '../x86/result.js';
+import { DEAD, FAULT, NONE, OK } from '../x86/result.js';
 import { accessLdt, setGdt, updateDescriptor } from './descriptors.js';
 import { decreaseReservation, receive, release } from './memory-ops.js';
-import { mmuUpdate, mmuUpdateList, updateVa } from './mmu-update.js';
-import { mmuext, mmuextList, writeCr3 } from './mmuext.js';
+import { enterKernel, returnToUser, writeCr3 } from './bases.js';
+import { destroy } from './destroy.js';
+import { firstDone, list, resume, single } from './hypercall.js';
+import { updateVa } from './mmu-update.js';
 import { start } from './start.js';
-import { GDT_FRAMES, State } from './state.js';
-import { mayFill, store, storeReadOnly } from './store.js';
+import { State } from './state.js';
+import { mayFill, store, storeCached, storeReadOnly, touchPage } from './store.js';
+import { GDT_FRAMES } from './vcpu.js';
+import { initialise, resetVcpu } from './vcpu-ops.js';
+
+/** What the environment does besides choosing the vCPU. */
+const DISTURBANCE = (PREEMPT_MASK << PREEMPT_SHIFT) | (CONTEND_MASK << CONTEND_SHIFT);
 
 /** Xen's PV page typing on typed arrays, written for speed; the one for reading is the reference model. */
 export class OptimizedModel implements Model {
   readonly name = 'optimized';
-  private readonly s = new State();
+  private readonly s: State;
   private readonly gdtList = new Int32Array(GDT_FRAMES);
+
+  /** `defects` are the mistakes of Xen's history that the model is to make: none, unless a find is wanted. */
+  constructor(defects?: ReadonlySet<DefectId>) {
+    this.s = new State(defects);
+  }
 
   get machine(): Machine {
     return this.s.machine;
@@ -72,7 +95,33 @@ export class OptimizedModel implements Model {
 
   run(code: Int32Array, at: number, results: Int32Array): void {
     this.s.changes.clear();
-    results[at >> RECORD_SHIFT] = this.operation(code, at, results);
+    results[at >> RECORD_SHIFT] = this.enter(code[at + W_OPCODE]!)
+      ? this.operation(code, at, results)
+      : this.refused(code, at, results);
+  }
+
+  /** The vCPU and the environment of the operation; false where it cannot run. */
+  private enter(word: number): boolean {
+    const s = this.s;
+    const vcpu = s.vcpus[(word >> CPU_SHIFT) & CPU_MASK];
+    const opcode = word & 0xff;
+    if (vcpu === undefined || !vcpu.up || s.dying) {
+      if (opcode !== OP_DESTROY) return false;
+    }
+    const disturbed = (word & DISTURBANCE) !== 0 && opcode !== OP_MULTICALL;
+    const preempt = disturbed ? ((word >> PREEMPT_SHIFT) & PREEMPT_MASK) - 1 : -1;
+    const contend = disturbed ? ((word >> CONTEND_SHIFT) & CONTEND_MASK) - 1 : -1;
+    s.enter(vcpu ?? s.v, preempt, contend);
+    s.fromUser = s.v.userMode;
+    if (s.fromUser) enterKernel(s);
+    return true;
+  }
+
+  private refused(code: Int32Array, at: number, results: Int32Array): number {
+    const end = at + span(code, at) * RECORD;
+    if ((code[at + W_OPCODE]! & 0xff) === OP_MULTICALL)
+      for (let i = at + RECORD; i < end; i += span(code, i) * RECORD) results[i >> RECORD_SHIFT] = DEAD;
+    return DEAD;
   }
 
   private operation(code: Int32Array, at: number, results: Int32Array): number {
@@ -87,9 +136,6 @@ export class OptimizedModel implements Model {
         return store(s, frame, slot, variant, low, high);
       case OP_UPDATE_VA:
         return updateVa(s, code, at);
-      case OP_MMU_UPDATE:
-      case OP_MACHPHYS:
-        return mmuUpdate(s, code, at, FD_SELF);
       case OP_STORE_FRAME:
         return storeReadOnly(s, frame, slot, variant, low, high);
       case OP_FILL:
@@ -101,7 +147,7 @@ export class OptimizedModel implements Model {
       case OP_ACCESS_LDT:
         return accessLdt(s, frame) ? OK : FAULT;
       case OP_WRITE_CR3:
-        return writeCr3(s, frame);
+        return writeCr3(s, code, at);
       case OP_RELEASE:
         return release(s, frame);
       case OP_RECEIVE:
@@ -109,21 +155,36 @@ export class OptimizedModel implements Model {
       case OP_DECREASE_RESERVATION:
         return decreaseReservation(s, frame);
       case OP_MMU_UPDATE_LIST:
-        return mmuUpdateList(s, code, at);
       case OP_MMUEXT_LIST:
-        return mmuextList(s, code, at);
+        return list(s, code, at, 0, firstDone(code, at), false);
+      case OP_RESUME:
+        return resume(s);
+      case OP_TOUCH:
+        return touchPage(s, frame, slot);
+      case OP_STORE_CACHED:
+        return storeCached(s, frame, slot, low, high);
+      case OP_IRET_USER:
+        return returnToUser(s);
+      case OP_INITIALISE:
+        return initialise(s, code, at);
+      case OP_RESET_VCPU:
+        return resetVcpu(s, code[at + W_COUNT]!);
+      case OP_DESTROY:
+        return destroy(s);
       case OP_MULTICALL:
         return this.multicall(code, at, results);
       default:
-        return mmuext(s, code, at, FD_SELF);
+        return single(s, code, at);
     }
   }
 
-  /** common/multicall.c: each element has its answer; a failing one stops nothing. */
+  /** common/multicall.c: each call has its answer; a failing one stops nothing, a return to user mode the rest. */
   private multicall(code: Int32Array, at: number, results: Int32Array): number {
     const end = at + span(code, at) * RECORD;
+    let left = false;
     for (let i = at + RECORD; i < end; i += span(code, i) * RECORD) {
-      results[i >> RECORD_SHIFT] = this.operation(code, i, results);
+      results[i >> RECORD_SHIFT] = left ? NONE : this.operation(code, i, results);
+      if ((code[i + W_OPCODE]! & 0xff) === OP_IRET_USER) left = !this.s.bug('hypercall-in-user-mode');
     }
     return OK;
   }
@@ -193,79 +254,89 @@ export class OptimizedModel implements Model {
     return this.s.m2pHigh[mfn] ?? -1;
   }
 
-  kernelBase(): number {
-    return this.s.kernelBase;
+  kernelBase(cpu = 0): number {
+    return this.s.vcpus[cpu]!.kernelBase;
   }
 
-  userBase(): number {
-    return this.s.userBase;
+  userBase(cpu = 0): number {
+    return this.s.vcpus[cpu]!.userBase;
   }
 
-  gdtFrames(): number {
-    return this.s.gdtCount;
+  loadedBase(cpu = 0): number {
+    return this.s.vcpus[cpu]!.loadedBase;
   }
 
-  gdtFrame(index: number): number {
-    return this.s.gdt[index]!;
+  gdtFrames(cpu = 0): number {
+    return this.s.vcpus[cpu]!.gdtCount;
   }
 
-  ldtEntries(): number {
-    return this.s.ldtEntries;
+  gdtFrame(index: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.gdt[index]!;
   }
 
-  ldtLow(): number {
-    return this.s.ldtLow;
+  ldtEntries(cpu = 0): number {
+    return this.s.vcpus[cpu]!.ldtEntries;
   }
 
-  ldtHigh(): number {
-    return this.s.ldtHigh;
+  ldtLow(cpu = 0): number {
+    return this.s.vcpus[cpu]!.ldtLow;
   }
 
-  ldtFrame(page: number): number {
-    return this.s.ldt[page]!;
+  ldtHigh(cpu = 0): number {
+    return this.s.vcpus[cpu]!.ldtHigh;
   }
 
-  deferred(): number {
-    return this.s.deferred;
+  ldtFrame(page: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.ldt[page]!;
   }
 
-  loadedBase(): number {
-    return this.s.kernelBase;
+  deferred(cpu = 0): number {
+    return this.s.vcpus[cpu]!.deferred;
   }
 
-  deferredWhole(): number {
-    return this.s.deferredWhole ? 1 : 0;
+  deferredWhole(cpu = 0): number {
+    return this.s.vcpus[cpu]!.deferredWhole ? 1 : 0;
   }
 
-  deferredParent(): number {
-    return 0;
+  deferredParent(cpu = 0): number {
+    return this.s.vcpus[cpu]!.deferredParent;
   }
 
-  interrupted(): number {
-    return 0;
+  interrupted(cpu = 0): number {
+    return this.s.vcpus[cpu]!.call.length > 0 ? 1 : 0;
   }
 
-  tlbSize(): number {
-    return 0;
+  tlbSize(cpu = 0): number {
+    return this.s.vcpus[cpu]!.tlb.pages.count;
   }
 
-  tlbLow(): number {
-    return 0;
+  tlbLow(index: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.tlb.pages.low[index]!;
   }
 
-  tlbHigh(): number {
-    return 0;
+  tlbHigh(index: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.tlb.pages.high[index]!;
   }
 
-  tlbFrame(): number {
-    return 0;
+  tlbFrame(index: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.tlb.pages.frame[index]!;
   }
 
-  tlbWritable(): number {
-    return 0;
+  tlbWritable(index: number, cpu = 0): number {
+    return this.s.vcpus[cpu]!.tlb.pages.writable[index]!;
+  }
+
+  /** Of the last operation: units of work done after an event without looking for it (rules 16.1). */
+  overdue(): number {
+    return this.s.overdue;
+  }
+
+  /** Of the last operation: how deep the demotions of tables were nested. */
+  depth(): number {
+    return this.s.deepest;
   }
 
   dying(): number {
-    return 0;
+    return this.s.dying ? 1 : 0;
   }
 }

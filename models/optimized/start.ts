@@ -45,8 +45,8 @@ export function start(s: State, machine: Machine): void {
     }
   }
   for (const table of tables) count(s, table);
-  s.kernelBase = base;
-  refer(s, base);
+  s.setStartBase(base);
+  for (let i = 0; i < machine.vcpus; i++) refer(s, base);
   for (const table of tables) writeXenSlots(s, table.mfn);
   if (!s.compat) fillRoMpt(s, base);
   s.keepAsStart();

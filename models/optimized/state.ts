@@ -1,6 +1,6 @@
 import { MFN_ADDRESSABLE, type Machine, type Range } from '../../src/program/machine.js';
 import { Changes, WHOLE_FRAME } from '../x86/changes.js';
-import { SLOTS } from '../x86/entry.js';
+import { A, AVAIL, CACHE_ATTRIBUTES, D, G, RW, SLOTS, US } from '../x86/entry.js';
 import {
   INFO_ALLOCATED,
   INFO_OWNER,
@@ -10,17 +10,30 @@ import {
   OWNER_GUEST,
   TYPE_WRITABLE,
 } from '../x86/page-type.js';
+import type { DefectId } from '../defects/ids.js';
+import { EINVAL } from '../x86/result.js';
+import { FrameTable } from './frame-table.js';
 import { Memory } from './memory.js';
+import { Vcpu } from './vcpu.js';
 
 /** Owner field of the guest's own frames. */
 export const OWNED = OWNER_GUEST << INFO_OWNER_SHIFT;
-/** Stand-ins for frame numbers too large to be RAM or permitted I/O; the last is all 40 bits set. */
-export const NO_FRAME = 0x7ffffffe;
-export const ALL_ONES_FRAME = 0x7fffffff;
+/** Bits of an entry's low word that may change without new references: mm.c, FASTPATH_FLAG_WHITELIST (rules 3.3). */
+export const HARMLESS_LOW = US | A | D | G | AVAIL;
+/** In `info`, with `partial-without-ref`: the slot marked as handed holds no general reference. */
+export const UNHELD = 1 << 13;
 
-/** Frames a GDT has at most, and pages of an LDT. */
-export const GDT_FRAMES = 14;
-export const LDT_PAGES = 16;
+const NO_DEFECTS: ReadonlySet<DefectId> = new Set();
+
+const WINDOW_DEFECTS: readonly DefectId[] = [
+  'linear-tlb-stale',
+  'linear-tlb-stale-floating',
+  'linear-tlb-stale-pv32-l3',
+  'cr3-no-flush',
+];
+
+/** More than any operation can count down. */
+const NEVER = 0x7fffffff;
 
 /** The frame is not as it was at the start. */
 const DIRTY = 1;
@@ -30,10 +43,15 @@ const WALKED = 2;
 const NO_REGION = -1;
 
 /**
- * What the hypervisor knows of each frame (Xen: struct page_info) and of the one vCPU, in typed arrays
+ * What the hypervisor knows of each frame (Xen: struct page_info) and of the domain, in typed arrays
  * indexed by frame number, with what it takes to go back to the start at the cost of what was touched.
  */
-export class State {
+export class State extends FrameTable {
+  constructor(private readonly defects: ReadonlySet<DefectId> = NO_DEFECTS) {
+    super();
+    this.staleWindow = WINDOW_DEFECTS.some((id) => defects.has(id));
+  }
+
   machine!: Machine;
   /** 32-bit (PAE) guest. */
   compat = false;
@@ -44,44 +62,44 @@ export class State {
   l1ForbiddenHigh = 0;
   l1ForbiddenLow = 0;
   paeXenSlot = SLOTS;
+  /** CONFIG_PV_LINEAR_PT. */
+  allowsLinear = true;
+  /** The same of an L1 entry's. */
+  harmlessL1 = HARMLESS_LOW;
+  /** Bits of an upper entry's low word that may change without new references. */
+  harmlessUpper = 0;
   /** References get lost as in Xen 4.17 (rules 14). */
   leaks = true;
 
-  limit = 0;
-  /** Layout: `x86/page-type.ts`. */
-  info = new Int32Array(0);
-  typeCount = new Int32Array(0);
-  generalCount = new Int32Array(0);
-  linear = new Int16Array(0);
-  /** nr_validated_ptes of a partial table. */
-  from = new Int16Array(0);
-  lostTypes = new Int32Array(0);
-  lostGenerals = new Int32Array(0);
-  m2pLow = new Int32Array(0);
-  m2pHigh = new Int32Array(0);
   /** I/O frames in Xen's read-only set. */
   readOnlyIo: readonly Range[] = [];
 
   readonly memory = new Memory();
   readonly changes = new Changes();
 
-  kernelBase = 0;
-  userBase = 0;
-  gdtCount = 0;
-  readonly gdt = new Int32Array(GDT_FRAMES);
-  ldtEntries = 0;
-  ldtLow = 0;
-  ldtHigh = 0;
-  ldtMapped = 0;
-  readonly ldt = new Int32Array(LDT_PAGES);
-  /** old_guest_table: the table whose cleanup is pending; 0 for none. */
-  deferred = 0;
-  /** It holds a whole reference (a replaced base), rather than a partial validation. */
-  deferredWhole = false;
-  /** What waited already when MOV to CR3 began, for as long as it does; else 0. */
-  leftover = 0;
-  /** Without leaks: tables that Xen's one variable would have forgotten. */
-  readonly alsoDeferred: number[] = [];
+  /** The virtual CPUs, and the one that runs. */
+  vcpus: Vcpu[] = [new Vcpu()];
+  v: Vcpu = this.vcpus[0]!;
+  /** Units of work until an event arrives; from then on below one (rules 16.1). */
+  work = NEVER;
+  /** Contended references until one loses its race; then 0 and below. */
+  race = NEVER;
+  /** Xen's own translations can be stale, so they have to be kept; else they are what a walk finds (rules 16.6). */
+  readonly staleWindow: boolean;
+  /** Some TLB holds a translation. */
+  translates = false;
+  /** The vCPU was in user mode before this operation. */
+  fromUser = false;
+  /** Of this operation: units of work done after an event without looking for it, and how deep tables were nested. */
+  overdue = 0;
+  depth = 0;
+  deepest = 0;
+  /** An L2, L3 or L4 of the guest's has been updated in this call (flush_linear_pt). */
+  updatedUpper = false;
+  /** The domain is being destroyed, and how far that is: see `destroy.ts`. */
+  dying = false;
+  destroyPass = 0;
+  destroyNext = 0;
 
   /** The last walk, by 2 MiB region of the address (its bits 21 to 31) and the address's high half. */
   walkRegion = NO_REGION;
@@ -94,7 +112,6 @@ export class State {
   private dirty = new Uint8Array(0);
   private dirtyFrames = new Int32Array(0);
   private dirtyCount = 0;
-  private start!: { info: Int32Array; typeCount: Int32Array; generalCount: Int32Array };
   private startBase = 0;
 
   /** Makes room for frames 0 .. limit-1, all without owner. */
@@ -104,34 +121,24 @@ export class State {
     this.hardware = machine.hardwareDomain;
     this.emulates = machine.hardwareDomain || machine.writablePagetables;
     this.paeXenSlot = machine.paeXenSlot;
+    this.allowsLinear = machine.linear;
+    this.harmlessL1 = this.bug('mmio-cache-fastpath') ? HARMLESS_LOW | CACHE_ATTRIBUTES : HARMLESS_LOW;
+    this.harmlessUpper = machine.linear ? HARMLESS_LOW : HARMLESS_LOW | RW;
     this.leaks = machine.quirks === 'shipped';
-    this.limit = limit;
     this.dirtyCount = 0;
-    this.info = new Int32Array(limit);
-    this.typeCount = new Int32Array(limit);
-    this.generalCount = new Int32Array(limit);
-    this.linear = new Int16Array(limit);
-    this.from = new Int16Array(limit);
-    this.lostTypes = new Int32Array(limit);
-    this.lostGenerals = new Int32Array(limit);
-    this.m2pLow = new Int32Array(limit).fill(-1);
-    this.m2pHigh = new Int32Array(limit).fill(-1);
+    this.clearFrames(limit);
     this.dirty = new Uint8Array(limit);
     this.dirtyFrames = new Int32Array(limit);
     this.walkLength = 0;
     this.walkRegion = NO_REGION;
     this.memory.clear(limit);
-    this.clearVcpu();
+    this.vcpus = Array.from({ length: machine.vcpus }, () => new Vcpu());
+    this.clearVcpus();
   }
 
   /** What holds now is what `reset` goes back to. */
   keepAsStart(): void {
-    this.start = {
-      info: this.info.slice(),
-      typeCount: this.typeCount.slice(),
-      generalCount: this.generalCount.slice(),
-    };
-    this.startBase = this.kernelBase;
+    this.keepFrames();
     this.memory.keepAsStart();
     for (let i = 0; i < this.dirtyCount; i++) this.dirty[this.dirtyFrames[i]!] = 0;
     this.dirtyCount = 0;
@@ -142,37 +149,109 @@ export class State {
     this.forgetWalk();
     for (let i = 0; i < this.dirtyCount; i++) {
       const mfn = this.dirtyFrames[i]!;
-      this.info[mfn] = this.start.info[mfn]!;
-      this.typeCount[mfn] = this.start.typeCount[mfn]!;
-      this.generalCount[mfn] = this.start.generalCount[mfn]!;
-      this.linear[mfn] = 0;
-      this.from[mfn] = 0;
-      this.lostTypes[mfn] = 0;
-      this.lostGenerals[mfn] = 0;
-      this.m2pLow[mfn] = -1;
-      this.m2pHigh[mfn] = -1;
+      this.restoreFrame(mfn);
       this.memory.restore(mfn);
       this.dirty[mfn] = 0;
     }
     this.dirtyCount = 0;
-    this.clearVcpu();
-    this.kernelBase = this.startBase;
+    this.clearVcpus();
+    this.setStartBase(this.startBase);
     this.changes.clear();
   }
 
-  private clearVcpu(): void {
-    this.kernelBase = 0;
-    this.userBase = 0;
-    this.gdtCount = 0;
-    this.ldtEntries = 0;
-    this.ldtLow = 0;
-    this.ldtHigh = 0;
-    this.ldtMapped = 0;
-    this.ldt.fill(0);
-    this.deferred = 0;
-    this.deferredWhole = false;
-    this.leftover = 0;
-    this.alsoDeferred.length = 0;
+  private clearVcpus(): void {
+    for (const vcpu of this.vcpus) vcpu.clear();
+    this.v = this.vcpus[0]!;
+    this.translates = false;
+    this.dying = false;
+    this.destroyPass = 0;
+    this.destroyNext = 0;
+  }
+
+  /** All of the machine's vCPUs begin with this base pointer. */
+  setStartBase(mfn: number): void {
+    this.startBase = mfn;
+    for (const vcpu of this.vcpus) {
+      vcpu.up = true;
+      vcpu.kernelBase = mfn;
+      vcpu.loadedBase = mfn;
+    }
+  }
+
+  /** The operation is run by this vCPU, and its environment is as given: -1 for no event, no lost race. */
+  enter(vcpu: Vcpu, preempt: number, contend: number): void {
+    this.work = preempt < 0 ? NEVER : preempt;
+    this.race = contend < 0 ? NEVER : contend + 1;
+    this.overdue = 0;
+    this.depth = 0;
+    this.deepest = 0;
+    if (vcpu === this.v) return;
+    this.v = vcpu;
+    this.forgetWalk();
+  }
+
+  /** Whether an event is pending: Xen's hypercall_preempt_check(). */
+  get preempted(): boolean {
+    return this.work <= 0;
+  }
+
+  /** A reference that may be contended: whether it loses its race, with an event pending (rules 16.1). */
+  losesRace(): boolean {
+    if (--this.race !== 0) return false;
+    this.work = 0;
+    return true;
+  }
+
+  /** Where Xen would stop the host (BUG_ON). */
+  bugOn(wrong: boolean, mfn: number, what: string): void {
+    if (wrong) throw new Error(`Xen would stop: frame 0x${mfn.toString(16)} ${what}`);
+  }
+
+  /** What must hold within the model itself. */
+  assert(holds: boolean, otherwise: string): void {
+    if (!holds) throw new Error(`optimized model: ${otherwise}`);
+  }
+
+  /** get_page() has refused a frame; what Xen once did then besides. */
+  notFound(mfn: number): number {
+    const exists = mfn >= 0 && mfn < this.limit;
+    if (exists && this.generalCount[mfn] === 0 && this.bug('get-fail-puts')) {
+      this.touch(mfn);
+      this.generalCount[mfn]!--;
+    }
+    return EINVAL;
+  }
+
+  /** A frame number that a request names, before anything is looked up with it. */
+  named(mfn: number): number {
+    const beyond = mfn < 0 || mfn >= this.limit;
+    this.bugOn(beyond && this.bug('invalid-gfn-not-null'), mfn, 'is looked up beyond the end of memory');
+    return mfn;
+  }
+
+  /** Whether the model is told to make this mistake of Xen's history (`models/defects`). Asked off the fast paths only. */
+  bug(id: DefectId): boolean {
+    return this.defects !== NO_DEFECTS && this.defects.has(id);
+  }
+
+  /** A stretch of work in which no event is looked for: what is done of it after one is overdue. */
+  uninterrupted(what: () => number): number {
+    const { work, race } = this;
+    this.work = NEVER;
+    this.race = NEVER;
+    const code = what();
+    const units = NEVER - this.work;
+    this.race = race;
+    this.work = work === NEVER ? NEVER : work - units;
+    this.overdue = Math.max(this.overdue, units - Math.max(work, 0));
+    return code;
+  }
+
+  /** Every TLB is flushed, Xen's linear window included. */
+  flushAll(): void {
+    if (!this.translates) return;
+    for (const vcpu of this.vcpus) vcpu.tlb.flush();
+    this.translates = false;
   }
 
   /** To be called before anything known of the frame changes. */
@@ -212,7 +291,8 @@ export class State {
   }
 
   setKernelBase(mfn: number): void {
-    this.kernelBase = mfn;
+    this.v.kernelBase = mfn;
+    if (!this.v.userMode) this.v.loadedBase = mfn;
     this.forgetWalk();
   }
 
@@ -286,6 +366,7 @@ export class State {
     if ((info & INFO_TYPE) !== TYPE_WRITABLE) {
       if (this.typeCount[mfn] !== 0) return false;
       this.info[mfn] = (info & ~INFO_TYPE) | TYPE_WRITABLE | INFO_VALIDATED;
+      this.flushAll();
     }
     this.touch(mfn);
     this.typeCount[mfn]!++;
@@ -306,14 +387,4 @@ export class State {
   mayMapIo(mfn: number): boolean {
     return this.hardware && mfn < MFN_ADDRESSABLE;
   }
-}
-
-/**
- * Frame number of an entry's words as a small integer: anything that can be neither RAM nor permitted I/O
- * becomes NO_FRAME, all 40 bits set ALL_ONES_FRAME.
- */
-export function frameOf(low: number, high: number): number {
-  const upper = high & 0xfffff;
-  if (upper < 1024) return (low >>> 12) | (upper << 20);
-  return upper === 0xfffff && low >>> 12 === 0xfffff ? ALL_ONES_FRAME : NO_FRAME;
 }

@@ -1,6 +1,10 @@
 /** From a virtual address to its L1 table, through memory from the kernel's base pointer, as the processor goes. */
 import { P, PSE, RW } from '../x86/entry.js';
-import { frameOf, type State } from './state.js';
+import { frameOf } from './frame-number.js';
+import type { State } from './state.js';
+
+/** What an L1 table maps. */
+const REGION = 1 << 21;
 
 /** [2^47, 0xffff880000000000), by the high half of the address: not canonical, or Xen's (rules 3.7). */
 export function inXenHole(s: State, high: number): boolean {
@@ -19,7 +23,7 @@ export function walk(s: State, low: number, high: number): boolean {
 
 function walkMemory(s: State, low: number, high: number): boolean {
   let writable = true;
-  let table = s.kernelBase;
+  let table = s.v.kernelBase;
   for (let level = s.compat ? 3 : 4; level > 1; level--) {
     s.onWalk(table);
     const slot = slotOf(low, high, level);
@@ -30,6 +34,23 @@ function walkMemory(s: State, low: number, high: number): boolean {
     if (table >= s.limit) return false;
   }
   s.rememberWalk(low >>> 21, high, table, writable);
+  return true;
+}
+
+/** The same as Xen finds it, through its linear window: a translation that the TLB holds comes first (rules 16.6). */
+export function walkWindow(s: State, low: number, high: number): boolean {
+  if (!s.staleWindow) return walk(s, low, high);
+  const { window } = s.v.tlb;
+  const region = low & ~(REGION - 1);
+  const held = window.find(region, high);
+  if (held >= 0) {
+    s.forgetWalk();
+    s.walkTable = window.frame[held]!;
+    return true;
+  }
+  if (!walk(s, low, high)) return false;
+  window.add(region, high, s.walkTable, true);
+  s.translates = true;
   return true;
 }
 

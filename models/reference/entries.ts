@@ -23,9 +23,13 @@ export function adjustGuestEntry(is32bit: boolean, level: number, e: Entry): Ent
 // pv/mm.h: unadjust_guest_l3e, when a 32-bit L3 entry loses its reference (rules 2.2).
 export const unadjustGuestL3e = (e: Entry): Entry =>
   isPresent(e) ? withFlags(e, e.flags & ~(f.US | f.RW | f.A)) : e;
-// mm.c: FASTPATH_FLAG_WHITELIST. A change of harmless flags needs no new reference (rules 3.3, 3.4).
+// mm.c: FASTPATH_FLAG_WHITELIST. A change of harmless flags needs no new reference; in an upper table RW is harmless
+// where Xen has no linear pagetables (rules 3.3, 3.4).
 const HARMLESS = f.NX | f.AVAIL_HIGH | f.AVAIL | f.G | f.D | f.A | f.US;
-export const isFastPath = (a: Entry, b: Entry) => a.mfn === b.mfn && ((a.flags ^ b.flags) & ~HARMLESS) === 0;
+export function isFastPath({ linear }: Machine, level: number, a: Entry, b: Entry): boolean {
+  const harmless = HARMLESS | (level > 1 && !linear ? f.RW : 0);
+  return a.mfn === b.mfn && ((a.flags ^ b.flags) & ~harmless) === 0;
+}
 // mm.c: get_page_from_l1e. I/O memory is mapped uncached, and its read-only set without RW (rules 2.3).
 export function restrictIoMapping(e: Entry, isReadOnly: boolean): Entry {
   const [cache, WRITE_PROTECT] = [e.flags & f.CACHE_ATTRIBUTES, f.PWT | f.PAT];

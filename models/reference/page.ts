@@ -3,18 +3,23 @@
 import { ZERO, type Entry } from '../x86/entry.js';
 import { INFO_PAE_XEN_L2, INFO_TYPE, OWNER_NOBODY, TYPE_L2, TYPE_NONE } from '../x86/page-type.js';
 
-// Holders (rules 2.10): PGC_allocated, PGT_pinned, the two base pointers, Xen (of a page that it shares);
-export const [ALLOCATION, PIN, KERNEL_BASE, USER_BASE, XEN_SHARE] = [0, 1, 2, 3, 4];
-// PGT_partial, old_guest_table, nobody (lost: rules 14, 5.4), a running hypercall; GDT, LDT, table slots.
-export const [PARTIAL, QUEUE, LOST, HYPERCALL, GDT_SLOT, LDT_PAGE, ENTRY] = [5, 6, 7, 8, 16, 32, 64];
-// A slot of a table as holder, odd for a linear entry (rules 2.5).
-export const entryHolder = (table: Page, slot: number, linear = 0) =>
-  ENTRY + table.mfn * 1024 + slot * 2 + linear;
-export const isLinear = (holder: number): boolean => holder >= ENTRY && holder % 2 === 1;
+// Holders (rules 2.10, 16.5): PGC_allocated, PGT_pinned, Xen (of a page that it shares), PGT_partial, nobody
+// (lost: rules 14, 5.4), a running hypercall.
+export const [ALLOCATION, PIN, XEN_SHARE, PARTIAL, LOST, HYPERCALL] = [0, 1, 2, 3, 4, 5];
+// Of each vCPU: its base pointers, old_guest_table, the slots of its GDT, the pages of its LDT.
+export const [KERNEL_BASE, USER_BASE, DEFERRED, GDT_SLOT, LDT_PAGE] = [0, 1, 2, 16, 32];
+export const vcpuHolder = (cpu: number, what: number): number => 64 + cpu * 64 + what;
+// A slot of a table. Its name stays with a reference that an interruption makes it forget (rules 16.5).
+export const entryHolder = (table: Page, slot: number): number => 512 + table.mfn * 512 + slot;
+
+/** What Xen asserts, and what the ledger needs to add up: a program that gets here is a find. */
+export function assert(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Error(`reference model: ${otherwise}`);
+}
 // Takes one reference of the holder's out of the ledger, where it must be.
 export function strike(refs: number[], holder: number): void {
   const at = refs.lastIndexOf(holder);
-  if (at < 0) throw new Error(`reference model: ${holder} drops a reference that it does not hold`);
+  if (at < 0) throw new Error(`reference model: holder ${holder} drops a reference that it does not hold`);
   refs.splice(at, 1);
 }
 export function handOver(refs: number[], from: number, to: number): void {
@@ -26,8 +31,10 @@ export class Page {
   special = false; // PGC_xen_heap
   type: number = TYPE_NONE; // the type field of type_info, with PGT_pae_xen_l2
   validated = false;
-  from = 0; // nr_validated_ptes: the slot where validation stopped
-  handed = false; // partial_flags: that slot's child is partial too, and its general reference is held
+  partial = false;
+  nr = 0; // nr_validated_ptes: the slot where the work on a partial table stopped
+  set = false; // PTF_partial_set: that slot's child is partial too, and its general reference is held
+  linear = 0; // linear_pt_count
   typeRefs: number[] = [];
   generalRefs: number[] = [];
   memory = new Map<number, Entry>(); // without the slots that are zero
@@ -44,11 +51,17 @@ export class Page {
     return [...this.memory.keys()].sort((a, b) => a - b);
   }
   setType(type: number, validated = false): void {
-    Object.assign(this, { type, validated, from: 0, handed: false });
+    this.type = type;
+    this.validated = validated;
+    this.partial = false;
+  }
+  // Where the work on a table goes on, or begins.
+  stopAt(nr: number, set: boolean): void {
+    this.nr = nr;
+    this.set = set;
   }
 }
 export const TYPE_L2_PAE = TYPE_L2 | INFO_PAE_XEN_L2;
 export const levelOf = (page: Page): number => page.type & INFO_TYPE;
 export const isPinned = (page: Page): boolean => page.typeRefs.includes(PIN);
-export const isPartial = (page: Page): boolean => page.typeRefs[0] === PARTIAL;
 export const ledgers = (page: Page): number[][] => [page.typeRefs, page.generalRefs];

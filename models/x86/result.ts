@@ -8,6 +8,8 @@
 export const OK = 0;
 export const EPERM = 1;
 export const ESRCH = 3;
+/** Xen's internal "nothing was changed"; no guest may see it. */
+export const EINTR = 4;
 export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
@@ -23,6 +25,10 @@ export const PREEMPTED = 253;
 export const NONE = 254;
 export const FAULT = 255;
 
+/** Within a model only: nothing was changed (EINTR), or part of the work is done (ERESTART; rules 16.1). */
+export const INTERRUPTED = 250;
+export const RESTART = 251;
+
 /** Expected result of an operation whose text gives none. */
 export const UNKNOWN = -1;
 
@@ -30,6 +36,7 @@ export const RESULT_NAMES = new Map<number, string>([
   [OK, 'ok'],
   [EPERM, 'EPERM'],
   [ESRCH, 'ESRCH'],
+  [EINTR, 'EINTR'],
   [EACCES, 'EACCES'],
   [EFAULT, 'EFAULT'],
   [EBUSY, 'EBUSY'],

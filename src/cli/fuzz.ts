@@ -1,112 +1,198 @@
-import { SingleBar } from 'cli-progress';
 import { randomBytes } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
-import { type Find, Fuzzer } from '../fuzz/fuzzer.js';
+import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
+import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
-import { candidateText } from '../shrink/text.js';
+import { operationStarts } from '../program/record.js';
+import type { Candidate } from '../shrink/candidates.js';
+import { TextError } from '../text/error.js';
+import { archesFor, type CourtOptions, courtOf, courtText } from './court-options.js';
+import { findId, findJson, findText, reduceCommand, type Report, storedFind } from './find-report.js';
+import { inSlices, Progress } from './progress.js';
+import { whatFailed } from './reduce.js';
 
-export interface FuzzOptions {
+export interface FuzzOptions extends CourtOptions {
   readonly arch?: Arch;
   readonly seed?: string;
   /** Seconds. */
   readonly time?: number;
   readonly ops?: number;
+  readonly stats?: true;
+  readonly json?: true;
 }
 
 const SECONDS_DEFAULT = 30;
-/** Between looks at the clock, the terminal and the keyboard. */
-const SLICE_MS = 100;
+/** Runs of a shrinking between looks at the clock. */
+const RUNS_AT_ONCE = 20;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
 
-/** `pvmmu fuzz`: exit status 0 if nothing was found, 1 if something was, 130 after Ctrl-C. */
+/**
+ * `pvmmu fuzz`: exit status 0 if nothing was found, 1 if something was, 130 after Ctrl-C.
+ *
+ * @throws InvalidArgumentError if the defects cannot be made on the architecture; TextError if the database
+ * cannot be read.
+ */
 export async function fuzz(options: FuzzOptions): Promise<void> {
-  const arches: Arch[] = options.arch ? [options.arch] : ['x86_64', 'x86_32'];
-  const seed = options.seed ?? randomBytes(4).toString('hex');
-  const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
-  const operations = options.ops ?? Infinity;
-  let interrupted = false;
-  const interrupt = () => (interrupted = true);
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt);
-
-  console.log(`Fuzzing ${arches.join(' and ')}, both models in lockstep. Seed ${seed}`);
-  const fuzzer = new Fuzzer(arches, seed);
-  const progress = new Progress(seconds);
-  const begin = performance.now();
-  const elapsed = () => (performance.now() - begin) / 1000;
-  let find: Find | undefined;
-  while (!interrupted && !find && elapsed() < seconds && fuzzer.operations < operations) {
-    const sliceEnd = performance.now() + SLICE_MS;
-    while (!find && performance.now() < sliceEnd && fuzzer.operations < operations) find = fuzzer.next();
-    progress.update(fuzzer, elapsed());
-    await setImmediate();
-  }
-  progress.stop();
+  const run = new FuzzRun(options, interruption.signal);
+  run.replayFinds();
+  const caught = await run.draw();
+  if (caught) await run.shrink(caught);
   process.off('SIGINT', interrupt);
-
-  summarize(fuzzer);
-  if (find) console.log(findText(find));
-  else
-    console.log(
-      `Repeat: npx pvmmu fuzz${options.arch ? ` --arch ${options.arch}` : ''} --seed ${seed} --ops ${fuzzer.operations}`,
-    );
-  const finds = find ? 1 : 0;
-  console.log(
-    `fuzz: ${fuzzer.operations} operations, ${fuzzer.programs} programs, ${finds} finds, ${elapsed().toFixed(1)} s`,
-  );
-  process.exitCode = find ? EXIT_FOUND : interrupted ? EXIT_INTERRUPTED : 0;
+  run.summarize(caught);
+  if (interruption.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
+  else process.exitCode = run.finds === 0 ? 0 : EXIT_FOUND;
 }
 
-/** A line on standard error that shows how the run goes; nothing where that is no terminal. */
-class Progress {
-  private readonly bar: SingleBar | undefined;
+/** One run: what earlier runs found, then new programs until one fails. */
+class FuzzRun {
+  private readonly arches: readonly Arch[];
+  private readonly seed: string;
+  private readonly court: string;
+  private readonly fuzzer: Fuzzer;
+  private readonly begin = performance.now();
+  /** Finds of this run by id, and what it moved aside. */
+  private readonly found = new Set<string>();
+  private readonly fixed: string[] = [];
 
-  constructor(seconds: number) {
-    if (!process.stderr.isTTY) return;
-    const total = Number.isFinite(seconds) ? seconds : 0;
-    const format = `${total > 0 ? '{bar} ' : ''}{rate} operations/s  {programs} programs  {outcomes}`;
-    this.bar = new SingleBar({ format, barsize: 20, hideCursor: true, stream: process.stderr });
-    this.bar.start(total, 0, { rate: '…', programs: 0, outcomes: '' });
+  constructor(
+    private readonly options: FuzzOptions,
+    private readonly signal: AbortSignal,
+  ) {
+    this.arches = archesFor(options, options.arch);
+    this.seed = options.seed ?? randomBytes(4).toString('hex');
+    this.court = courtText(options);
+    const { quirks = 'intended', stats = false } = options;
+    const { defects, alone } = courtOf(options);
+    this.fuzzer = new Fuzzer({ arches: this.arches, seed: this.seed, quirks, defects, alone, stats });
+    const judged = options.alone ? 'one model by its invariants alone' : 'both models in lockstep';
+    this.say(`Fuzzing ${this.arches.join(' and ')}, ${judged}. Seed ${this.seed}`);
   }
 
-  update(fuzzer: Fuzzer, seconds: number): void {
-    const rate = Math.round(fuzzer.operations / seconds).toLocaleString('en');
-    const programs = fuzzer.programs.toLocaleString('en');
-    this.bar?.update(Math.round(seconds), { rate, programs, outcomes: fuzzer.outcomes.shares(5) });
+  get finds(): number {
+    return this.found.size;
   }
 
-  stop(): void {
-    this.bar?.stop();
+  /** Runs the finds of earlier runs that had the same options; those that no longer fail move aside. */
+  replayFinds(): void {
+    for (const { id, options, program, repeat } of loadFinds(FINDS_FOLDER)) {
+      if (options !== this.court || !this.arches.includes(program.machine.arch)) continue;
+      const failure = this.fuzzer.judge(program);
+      if (failure) {
+        const report = this.reportOf(program, failure, repeat ?? reduceCommand({ id, options }));
+        this.emit({ ...report, id, known: true });
+      } else {
+        retireFind(FINDS_FOLDER, id);
+        this.fixed.push(id);
+        this.say(`Find ${id} no longer fails: moved to ${FINDS_FOLDER}/fixed`);
+      }
+    }
+  }
+
+  /** Draws programs until one fails, or the time or number that was asked for is over. */
+  async draw(): Promise<Catch | undefined> {
+    const { fuzzer, options } = this;
+    const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
+    const operations = options.ops ?? Infinity;
+    const progress = new Progress(seconds, '{rate} operations/s  {programs} programs  {outcomes}');
+    let caught: Catch | undefined;
+    const step = () => {
+      caught = fuzzer.next();
+      return caught !== undefined || this.seconds() >= seconds || fuzzer.operations >= operations;
+    };
+    await inSlices(this.signal, step, () => {
+      const rate = Math.round(fuzzer.operations / this.seconds()).toLocaleString('en');
+      const programs = fuzzer.programs.toLocaleString('en');
+      progress.update(this.seconds(), { rate, programs, outcomes: fuzzer.outcomes.shares(5) });
+    });
+    progress.stop();
+    return caught;
+  }
+
+  /** Shrinks a catch, after Ctrl-C as far as it came, and keeps it and what was met on the way. */
+  async shrink(caught: Catch): Promise<void> {
+    this.say(`Caught: ${whatFailed(caught.failure)}. Shrinking; Ctrl-C keeps the best so far.`);
+    const reducer = this.fuzzer.reducer(caught);
+    const progress = new Progress(Infinity, 'shrinking: {runs} runs  {operations} operations left');
+    const step = () => reducer.advance(RUNS_AT_ONCE);
+    await inSlices(this.signal, step, () => {
+      const operations = operationStarts(reducer.result().program.code).length;
+      progress.update(0, { runs: reducer.runs.toLocaleString('en'), operations });
+    });
+    progress.stop();
+    const find = this.fuzzer.find(caught, reducer.result());
+    const { reduction, operationsDrawn, withoutDefects } = find;
+    const repeat = this.repeatText(caught);
+    const report = this.reportOf(reduction.program, reduction.failure, repeat);
+    this.keep({ ...report, shrunk: { reduction, operationsDrawn, withoutDefects } });
+    for (const other of reduction.others)
+      this.keep({ ...this.reportOf(other.program, other.failure, repeat), metWith: report.id });
+  }
+
+  /** Ends the output: answers, the command that does the same again, and a line for scripts. */
+  summarize(caught: Catch | undefined): void {
+    const { fuzzer, options, fixed, finds } = this;
+    const { operations, programs, outcomes, cells } = fuzzer;
+    const repeat = this.repeatText(caught);
+    const seconds = this.seconds();
+    if (options.json) {
+      const answers = outcomes.byOperation();
+      const summary = { operations, programs, finds, fixed, answers, stats: cells?.rows(), repeat, seconds };
+      console.log(JSON.stringify({ type: 'summary', ...summary, interrupted: this.signal.aborted }));
+      return;
+    }
+    if (!caught) this.say(`Answers: ${outcomes.shares()}`);
+    if (cells) this.say(cells.table());
+    this.say(`Repeat: ${repeat}`);
+    this.say(`fuzz: ${operations} operations, ${programs} programs, ${finds} finds, ${seconds.toFixed(1)} s`);
+  }
+
+  private reportOf(program: Candidate, failure: Failure, repeat: string): Report {
+    const answers = this.fuzzer.answersTo(program, failure);
+    const options = this.court;
+    return { id: findId(program, options), program, failure, answers, options, repeat, known: false };
+  }
+
+  private keep(report: Report): void {
+    try {
+      const known = !saveFind(FINDS_FOLDER, storedFind(report));
+      this.emit({ ...report, known });
+    } catch (error) {
+      if (!(error instanceof TextError)) throw error;
+      this.emit({ ...report, unsaved: error.message });
+    }
+  }
+
+  private emit(report: Report): void {
+    this.found.add(report.id);
+    console.log(this.options.json ? JSON.stringify(findJson(report)) : findText(report));
+  }
+
+  /** The command that does what this run did, or finds again what was caught. */
+  private repeatText(caught?: Catch): string {
+    const arch = caught?.arch ?? this.options.arch;
+    const seed = caught?.seed ?? this.seed;
+    return [
+      'npx pvmmu fuzz',
+      ...(arch ? [`--arch ${arch}`] : []),
+      ...(this.court === '' ? [] : [this.court]),
+      `--seed ${quoted(seed)} --ops ${caught ? 1 : Math.max(1, this.fuzzer.operations)}`,
+    ].join(' ');
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.begin) / 1000;
+  }
+
+  private say(line: string): void {
+    if (!this.options.json) console.log(line);
   }
 }
 
-function summarize(fuzzer: Fuzzer): void {
-  console.log(`Answers: ${fuzzer.outcomes.shares()}`);
-  console.log(fuzzer.outcomes.table());
-  if (fuzzer.losing > 0) {
-    console.log(
-      `${fuzzer.losing} programs end with references lost, as in Xen 4.17 itself (docs/xen-mmu-rules.md, 14).`,
-    );
-  }
-}
-
-function findText({ arch, seed, program, failure, answers, operationsDrawn }: Find): string {
-  return [
-    '',
-    `Found: ${whatFailed(failure)}`,
-    failure.message,
-    `Shrunk from ${operationsDrawn} operations:`,
-    '',
-    candidateText(program, 'counterexample', answers).trimEnd(),
-    '',
-    `Repeat: npx pvmmu fuzz --arch ${arch} --seed ${seed} --ops 1`,
-  ].join('\n');
-}
-
-function whatFailed({ kind, violation }: Failure): string {
-  if (kind === 'assertion') return 'a model gave up';
-  return kind === 'invariant'
-    ? `invariant ${violation!.invariant} is violated`
-    : `the models differ (${kind})`;
+/** A seed as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w.,:+@%/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

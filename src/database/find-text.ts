@@ -13,6 +13,8 @@ export interface StoredFind {
   readonly kind: Failure['kind'];
   /** The invariant, where that is the kind. */
   readonly invariant: string | undefined;
+  /** Options of `pvmmu fuzz` without which it is none: quirks, defects, judged alone; empty for the usual ones. */
+  readonly options: string;
   /** The command that finds it again, if there is one. */
   readonly repeat: string | undefined;
   /** The program with the answers that it got. */
@@ -22,11 +24,12 @@ export interface StoredFind {
 const KINDS: readonly Failure['kind'][] = ['result', 'state', 'invariant', 'assertion'];
 
 /** The find as a program text: what is known about it stands in comments before the program. */
-export function printFind({ title, kind, invariant, repeat, program }: StoredFind): string {
+export function printFind({ title, kind, invariant, options, repeat, program }: StoredFind): string {
   const comments = [
     comment('title', title),
     comment('kind', kind),
     ...(invariant === undefined ? [] : [comment('invariant', invariant)]),
+    ...(options === '' ? [] : [comment('options', options)]),
     ...(repeat === undefined ? [] : [comment('repeat', repeat)]),
   ];
   return `${HEADER}${comments.join('')}\n${printProgram(program)}`;
@@ -44,7 +47,7 @@ function comment(key: string, value: string): string {
 export function parseFind(text: string, id: string, file: string): StoredFind {
   const program = parseProgram(text, file);
   const said = new Map(
-    [...text.matchAll(/^# (title|kind|invariant|repeat): (.*?)\r?$/gm)].map(([, key, value]) => [
+    [...text.matchAll(/^# (title|kind|invariant|options|repeat): (.*?)\r?$/gm)].map(([, key, value]) => [
       key,
       value!,
     ]),
@@ -62,6 +65,7 @@ export function parseFind(text: string, id: string, file: string): StoredFind {
     title: needed('title', 'what is wrong'),
     kind,
     invariant: kind === 'invariant' ? needed('invariant', "the invariant's name") : undefined,
+    options: said.get('options') ?? '',
     repeat: said.get('repeat'),
     program,
   };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { OptimizedModel } from '../../models/optimized/model.js';
+import { oneIn } from '../generate/draw.js';
 import { drawMachine } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import type { Arch } from '../program/machine.js';
@@ -23,7 +24,7 @@ class ProgramArbitrary extends fc.Arbitrary<Candidate> {
 
   override generate(random: fc.Random): fc.Value<Candidate> {
     const draw = { below: (limit: number) => random.nextInt(0, limit - 1) };
-    const machine = drawMachine(draw, this.arch);
+    const machine = drawMachine(draw, this.arch, oneIn(draw, 3) ? 'shipped' : 'intended');
     const code = drawProgram(draw, machine, 1 + draw.below(this.lengthMax), this.model);
     return value({ machine, code });
   }

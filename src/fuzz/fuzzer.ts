@@ -1,100 +1,148 @@
+import type { DefectId } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { ReferenceModel } from '../../models/reference/model.js';
-import { drawMachine } from '../generate/machines.js';
+import { UNKNOWN } from '../../models/x86/result.js';
+import { pick } from '../generate/draw.js';
+import { drawMachine, machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
-import { type Failure, Lockstep } from '../lockstep/lockstep.js';
-import type { Arch, Machine } from '../program/machine.js';
-import { operationStarts } from '../program/record.js';
+import type { Failure } from '../lockstep/lockstep.js';
+import type { Arch, Machine, MachineOptions } from '../program/machine.js';
+import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
-import { reduce } from '../shrink/reduce.js';
+import { Reducer, type Reduction, sameFailure } from '../shrink/reduce.js';
+import { Cells } from './cells.js';
 import { Outcomes } from './outcomes.js';
+import { Trials } from './trials.js';
 
-/** A program that fails, shrunk. */
-export interface Find {
+export interface FuzzSettings {
+  readonly arches: readonly Arch[];
+  readonly seed: string;
+  readonly quirks: MachineOptions['quirks'];
+  /** Mistakes that the optimized model makes. */
+  readonly defects: ReadonlySet<DefectId>;
+  /** Judged by the invariants alone, without the reference model. */
+  readonly alone: boolean;
+  /** Keep count of what operations met (`cells`), for which every program is run once more. */
+  readonly stats?: boolean;
+  /** Options that every machine has, whatever is drawn for the others. */
+  readonly machine?: Partial<MachineOptions>;
+}
+
+/** A program that fails, as it was drawn. */
+export interface Catch {
   readonly arch: Arch;
   /** Name of the stream that gave the program. */
   readonly seed: string;
   readonly program: Candidate;
   readonly failure: Failure;
-  /** The optimized model's answers, by record. */
+}
+
+/** The same, shrunk. */
+export interface Find extends Catch {
+  readonly reduction: Reduction;
+  /** The optimized model's answers to the shrunk program, by record; unknown where it gave up. */
   readonly answers: Int32Array;
   /** Operations before shrinking. */
   readonly operationsDrawn: number;
+  /** With defects: the program fails without them too, so it is not what was looked for. */
+  readonly withoutDefects: boolean;
 }
 
-/** Long enough that what a program builds is also torn down and used again. */
-const LENGTH_MAX = 400;
+/** Short programs meet the start state's rules sooner, long ones tear down and use again what they built. */
+const LENGTHS = [40, 120, 400] as const;
 /** Every so many programs end with a look at the whole state, which costs as much as some hundred operations. */
 const THOROUGH_EVERY = 100;
 
 /**
- * Draws programs and runs them on both models in lockstep. Program k of a run comes from a stream of its own,
- * so that it can be drawn again without those before it.
+ * Draws programs and judges them. Program k of a run comes from a stream of its own, so that it can be drawn
+ * again without those before it.
  */
 export class Fuzzer {
   readonly outcomes = new Outcomes();
+  /** With `stats`: what operations met. */
+  readonly cells: Cells | undefined;
   programs = 0;
   operations = 0;
-  /** Programs that end with references lost as Xen 4.17 loses them (rules 14). */
-  losing = 0;
   private readonly scout = new OptimizedModel();
-  private readonly pairs = new Map<Machine, { optimized: OptimizedModel; lockstep: Lockstep }>();
+  private readonly trials: Trials;
+  private readonly clean: Trials;
 
-  constructor(
-    private readonly arches: readonly Arch[],
-    private readonly seed: string,
-  ) {}
-
-  /** Draws and runs the next program. */
-  next(): Find | undefined {
-    const arch = this.arches[this.programs % this.arches.length]!;
-    const seed = streamName(this.seed, Math.floor(this.programs / this.arches.length));
-    const draw = stream(`${arch} ${seed}`);
-    const machine = drawMachine(draw, arch);
-    const code = drawProgram(draw, machine, 1 + draw.below(LENGTH_MAX), this.scout);
-    const { lockstep, optimized } = this.pairFor(machine);
-    const thorough = this.programs % THOROUGH_EVERY === 0;
-    const failure = lockstep.run(machine, code, thorough);
-    this.programs++;
-    this.operations += this.outcomes.add(code, lockstep.answers);
-    if (failure === undefined) {
-      if (losesReferences(optimized)) this.losing++;
-      return undefined;
-    }
-    const run = (candidate: Candidate) =>
-      this.pairFor(candidate.machine).lockstep.run(candidate.machine, candidate.code, thorough);
-    const shrunk = reduce({ machine, code }, failure, run);
-    run(shrunk.program);
-    const { answers } = this.pairFor(shrunk.program.machine).lockstep;
-    const { program } = shrunk;
-    return {
-      arch,
-      seed,
-      operationsDrawn: operationStarts(code).length,
-      answers,
-      program,
-      failure: shrunk.failure,
-    };
+  constructor(private readonly settings: FuzzSettings) {
+    const { defects, alone, quirks } = settings;
+    const losses = quirks === 'shipped' && defects.size === 0;
+    this.trials = new Trials({ defects, alone, losses });
+    this.clean = new Trials({ defects: new Set(), alone, losses });
+    this.cells = settings.stats ? new Cells(new OptimizedModel(defects), settings.arches) : undefined;
   }
 
-  private pairFor(machine: Machine) {
-    let pair = this.pairs.get(machine);
-    if (pair === undefined) {
-      const optimized = new OptimizedModel();
-      pair = { optimized, lockstep: new Lockstep(new ReferenceModel(), optimized) };
-      this.pairs.set(machine, pair);
+  /** Draws and runs the next program; what it fails with, if it does. */
+  next(): Catch | undefined {
+    const { arch, seed, program } = this.draw(this.programs);
+    const failure = this.trials.run(program, this.programs % THOROUGH_EVERY === 0);
+    this.programs++;
+    const end = failure && failure.operation + 1;
+    this.operations += this.outcomes.add(program.code, this.trials.answers, end);
+    this.cells?.add(program, end);
+    return failure && { arch, seed, program, failure };
+  }
+
+  /** The run's program of this number, counted from 0. */
+  draw(number: number): Omit<Catch, 'failure'> {
+    const { arches, quirks } = this.settings;
+    const arch = arches[number % arches.length]!;
+    const seed = streamName(this.settings.seed, Math.floor(number / arches.length));
+    const draw = stream(`${arch} ${seed}`);
+    const machine = this.settled(drawMachine(draw, arch, quirks));
+    const code = drawProgram(draw, machine, 1 + draw.below(pick(draw, LENGTHS)), this.scout);
+    return { arch, seed, program: { machine, code } };
+  }
+
+  private settled(drawn: Machine): Machine {
+    if (this.settings.machine === undefined) return drawn;
+    const { start: _start, frames: _frames, ...options } = drawn;
+    return machineOf({ ...options, ...this.settings.machine });
+  }
+
+  /** What any program fails with, if it does. */
+  judge(program: Candidate): Failure | undefined {
+    return this.trials.run(program);
+  }
+
+  /** Shrinks what `next` has caught. */
+  shrink(caught: Catch, budget = Infinity): Find {
+    const reducer = this.reducer(caught);
+    reducer.advance(budget);
+    return this.find(caught, reducer.result());
+  }
+
+  /** The shrinking of what `next` has caught, to be done bit by bit; its result makes a `find`. */
+  reducer({ program, failure }: Catch): Reducer {
+    const quick = this.trials.run(program, false);
+    const thorough = !(quick && sameFailure(quick, failure));
+    return new Reducer(program, failure, (candidate) => this.trials.run(candidate, thorough));
+  }
+
+  find(caught: Catch, reduction: Reduction): Find {
+    const { program, failure } = reduction;
+    const answers = this.answersTo(program, failure);
+    const withoutDefects = this.settings.defects.size > 0 && this.clean.run(program) !== undefined;
+    const operationsDrawn = operationStarts(caught.program.code).length;
+    return { ...caught, reduction, answers, operationsDrawn, withoutDefects };
+  }
+
+  /** The optimized model's answers to a program that fails, by record. */
+  answersTo(program: Candidate, failure: Failure): Int32Array {
+    this.trials.run(program);
+    const answers = this.trials.answers.slice();
+    if (failure.kind === 'assertion' && failure.operation >= 0) {
+      const at = operationStarts(program.code)[failure.operation]!;
+      answers.fill(UNKNOWN, at / RECORD, at / RECORD + span(program.code, at));
     }
-    return pair;
+    return answers;
   }
 }
 
 /** Program 0 of a run has the run's own name, so that any program's stream can be given as a seed. */
 function streamName(seed: string, program: number): string {
   return program === 0 ? seed : `${seed}.${program}`;
-}
-
-function losesReferences(model: OptimizedModel): boolean {
-  for (let mfn = 0; mfn < model.frameLimit; mfn++) if (model.lostGeneralReferences(mfn) > 0) return true;
-  return false;
 }

@@ -8,10 +8,10 @@ export class Outcomes {
   private readonly counts = new Float64Array(OPCODE_NAMES.length * CODES);
   private total = 0;
 
-  /** Counts a program's operations; how many they are. */
-  add(code: Int32Array, answers: Int32Array): number {
+  /** Counts the answers to a program's operations, to the first `most` if not all ran; how many these are. */
+  add(code: Int32Array, answers: Int32Array, most = Infinity): number {
     let operations = 0;
-    for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
+    for (let at = 0; at < code.length && operations < most; at += span(code, at) * RECORD) {
       const answer = codeOf(answers[at / RECORD]!);
       this.counts[(code[at + W_OPCODE]! & 0xff) * CODES + answer]!++;
       operations++;
@@ -30,24 +30,17 @@ export class Outcomes {
       .join(', ');
   }
 
-  /** A line for each operation: its name and how often it gave which answer. */
-  table(): string {
-    const rows = OPCODE_NAMES.map((name, opcode) => ({ name, answers: this.answersOf(opcode) }));
-    return rows
-      .filter(({ answers }) => answers !== '')
-      .map(({ name, answers }) => `  ${name.padEnd(21)} ${answers}`)
-      .join('\n');
+  /** Of every operation that was tried, how often it gave which answer. */
+  byOperation(): Record<string, Record<string, number>> {
+    const rows = OPCODE_NAMES.map((name, opcode) => [name, this.answersOf(opcode)] as const);
+    return Object.fromEntries(rows.filter(([, answers]) => Object.keys(answers).length > 0));
   }
 
-  private answersOf(opcode: number): string {
-    const answers = [...RESULT_NAMES].map(([code, name]) => ({
-      name,
-      count: this.counts[opcode * CODES + code]!,
-    }));
-    return answers
-      .filter(({ count }) => count > 0)
-      .map(({ name, count }) => `${name} ${count}`)
-      .join('  ');
+  private answersOf(opcode: number): Record<string, number> {
+    const answers = [...RESULT_NAMES].map(
+      ([code, name]) => [name, this.counts[opcode * CODES + code]!] as const,
+    );
+    return Object.fromEntries(answers.filter(([, count]) => count > 0));
   }
 
   private sum(code: number): number {

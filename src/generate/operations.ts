@@ -47,10 +47,7 @@ const OPERATIONS: readonly (readonly [number, (scene: Scene) => Operation])[] = 
     }),
   ],
   [2, (scene) => ({ kind: 'decrease_reservation', mfn: scene.frame() })],
-  [
-    6,
-    (scene) => ({ kind: 'machphys', mfn: scene.anyFrame(), value: { low: scene.draw.below(16), high: 0 } }),
-  ],
+  [6, machphys],
   [4, mmuextCommand],
   [6, (scene) => ({ kind: 'store_frame', ...tableEntry(scene), part: part(scene) })],
   [4, fill],
@@ -62,16 +59,16 @@ const WEIGHTS = OPERATIONS.map(([weight]) => weight);
 const TOTAL = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
 
 export function drawOperation(scene: Scene): Operation {
-  if (scene.state.kernelBase() !== scene.bootRoot && oneIn(scene.draw, 8))
+  if (scene.state.kernelBase(scene.cpu) !== scene.bootRoot && oneIn(scene.draw, 8))
     return { kind: 'new_baseptr', mfn: scene.bootRoot };
-  if (scene.state.deferred() !== 0 && oneIn(scene.draw, 2)) return whileATableWaits(scene);
+  if (scene.state.deferred(scene.cpu) !== 0 && oneIn(scene.draw, 2)) return whileATableWaits(scene);
   return OPERATIONS[weighted(scene.draw, WEIGHTS, TOTAL)]![1](scene);
 }
 
 /** What does not clean up the table that MOV to CR3 has left waiting, and so meets it (rules 5.4). */
 function whileATableWaits(scene: Scene): Operation {
   if (oneIn(scene.draw, 3)) return pick(scene.draw, [remap, store, setGdt])(scene);
-  return { kind: 'write_cr3', mfn: oneIn(scene.draw, 3) ? scene.state.deferred() : root(scene) };
+  return { kind: 'write_cr3', mfn: oneIn(scene.draw, 3) ? scene.state.deferred(scene.cpu) : root(scene) };
 }
 
 function windowAddress(scene: Scene, index: number, offset = 0): Word64 {
@@ -118,6 +115,10 @@ function store(scene: Scene): Operation {
     part: part(scene),
     entry: scene.entryFor(mfn, level, slot),
   };
+}
+
+function machphys(scene: Scene): MmuUpdate {
+  return { kind: 'machphys', mfn: scene.anyFrame(), value: { low: scene.draw.below(16), high: 0 } };
 }
 
 function tableEntry(scene: Scene) {
@@ -261,7 +262,9 @@ function listOptions(scene: Scene): ListOptions {
 }
 
 function mmuUpdateList(scene: Scene): Hypercall {
-  const items = Array.from({ length: scene.draw.below(LIST_MAX + 1) }, () => mmuUpdate(scene));
+  const items = Array.from({ length: scene.draw.below(LIST_MAX + 1) }, () =>
+    oneIn(scene.draw, 12) ? machphys(scene) : mmuUpdate(scene),
+  );
   const pfd = oneIn(scene.draw, 12) ? pick(scene.draw, ['own', 'none'] as const) : 'self';
   return { kind: 'mmu_update_list', options: listOptions(scene), pfd, items };
 }

@@ -1,9 +1,27 @@
 import type { Model } from '../../models/model.js';
 import type { Machine } from '../program/machine.js';
-import { encode, RECORD } from '../program/record.js';
-import type { Draw } from './draw.js';
+import { encode } from '../program/codec.js';
+import { RECORD } from '../program/record.js';
+import type { Operation } from '../program/operation.js';
+import { type Draw, oneIn, pick, weighted } from './draw.js';
+import { disturbance, type Mood } from './environment.js';
 import { drawOperation } from './operations.js';
+import { type Plan, PLANS } from './plans.js';
 import { Scene } from './scene.js';
+
+const WEIGHTS = PLANS.map(([weight]) => weight);
+const TOTAL = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
+
+/** Where programs are put together; their answers do not matter here. */
+let code = new Int32Array(4096 * RECORD);
+let results = new Int32Array(4096);
+
+function grow(words: number): void {
+  const before = code;
+  code = new Int32Array(2 * words);
+  code.set(before);
+  results = new Int32Array(code.length / RECORD);
+}
 
 /**
  * The records of a program of `length` operations. `model` runs along, so that each operation is chosen with
@@ -12,13 +30,67 @@ import { Scene } from './scene.js';
 export function drawProgram(draw: Draw, machine: Machine, length: number, model: Model): Int32Array {
   if (model.machine === machine) model.reset();
   else model.start(machine);
-  const scene = new Scene(draw, machine, model);
-  const code: number[] = [];
+  const author = new Author(draw, new Scene(draw, machine, model));
+  const operation: number[] = [];
+  let words = 0;
   for (let i = 0; i < length; i++) {
-    const operation: number[] = [];
-    encode(drawOperation(scene), operation);
-    model.run(Int32Array.from(operation), 0, new Int32Array(operation.length / RECORD));
-    for (const word of operation) code.push(word);
+    operation.length = 0;
+    encode(author.next(length - i), operation);
+    if (words + operation.length > code.length) grow(words + operation.length);
+    code.set(operation, words);
+    model.run(code, words, results);
+    words += operation.length;
   }
-  return Int32Array.from(code);
+  return code.slice(0, words);
+}
+
+/** Chooses operation after operation: the steps of a plan, single ones in between, and what goes on after an interruption. */
+class Author {
+  private readonly mood: Mood;
+  /** How seldom single operations come between the steps of a plan. */
+  private readonly patience: number;
+  /** How many of the last operations destroy the domain. */
+  private readonly ending: number;
+  private plan: Plan | undefined;
+
+  constructor(
+    private readonly draw: Draw,
+    private readonly scene: Scene,
+  ) {
+    this.mood = scene.machine.quirks === 'shipped' ? 'calm' : pick<Mood>(draw, ['calm', 'events', 'races']);
+    this.patience = 1 + draw.below(8);
+    this.ending = oneIn(draw, 6) ? 1 + draw.below(6) : 0;
+  }
+
+  /** With `left` operations to come, this one included. */
+  next(left: number): Operation {
+    const { draw, scene } = this;
+    const { vcpus } = scene.machine;
+    if (vcpus > 1 && (oneIn(draw, 3) || scene.state.loadedBase(scene.cpu) === 0)) this.switchVcpu();
+    const operation = this.choose(left);
+    const { cpu } = scene;
+    return { ...operation, ...(cpu > 0 ? { cpu } : {}), ...disturbance(draw, this.mood, operation) };
+  }
+
+  /** To one that is up. */
+  private switchVcpu(): void {
+    const { scene } = this;
+    const next = this.draw.below(scene.machine.vcpus);
+    for (let i = 0; i < scene.machine.vcpus; i++) {
+      scene.cpu = (next + i) % scene.machine.vcpus;
+      if (scene.state.loadedBase(scene.cpu) !== 0) return;
+    }
+  }
+
+  private choose(left: number): Operation {
+    const { draw, scene } = this;
+    if (left <= this.ending) return { kind: 'destroy' };
+    if (scene.state.interrupted(scene.cpu) !== 0 && oneIn(draw, 2)) return { kind: 'resume' };
+    if (oneIn(draw, this.patience)) return drawOperation(scene);
+    const step = this.plan?.next();
+    if (step && !step.done) return step.value;
+    this.plan = PLANS[weighted(draw, WEIGHTS, TOTAL)]![1](scene);
+    const first = this.plan.next();
+    return first.done ? drawOperation(scene) : first.value;
+  }
 }

@@ -54,6 +54,10 @@ const ALIASES = 4;
  */
 export class Scene {
   readonly rootLevel: Level;
+  /** The vCPU that runs the next operation. */
+  cpu = 0;
+  /** Windows that operations use. */
+  readonly windows: number;
   /** Level that each `F` frame is built for; 0 for a data page. */
   private readonly roles: number[];
   private readonly working: number[];
@@ -64,7 +68,8 @@ export class Scene {
     readonly state: ModelState,
   ) {
     this.rootLevel = machine.arch === 'x86_64' ? 4 : 3;
-    this.working = Array.from({ length: 2 + draw.below(machine.frames - 1) }, () =>
+    this.windows = machine.frames + ALIASES;
+    this.working = Array.from({ length: 2 + draw.below(oneIn(draw, 3) ? machine.frames - 1 : 3) }, () =>
       draw.below(machine.frames),
     );
     this.roles = Array.from({ length: machine.frames }, () => draw.below(this.rootLevel + 1));
@@ -101,6 +106,27 @@ export class Scene {
 
   changeRole(mfn: number): void {
     if (mfn >= FIRST_FRAME_MFN) this.roles[mfn - FIRST_FRAME_MFN] = this.draw.below(this.rootLevel + 1);
+  }
+
+  setRole(mfn: number, level: number): void {
+    if (mfn >= FIRST_FRAME_MFN) this.roles[mfn - FIRST_FRAME_MFN] = level;
+  }
+
+  /** One of the frames in use as a table of this level; 0 if none is found. */
+  tableOf(level: number): number {
+    const mfn = this.frameWhere((frame) => this.type(frame) === level && this.isTable(frame));
+    return this.type(mfn) === level && this.isTable(mfn) ? mfn : 0;
+  }
+
+  /** The same, or seldom the boot table of the level. */
+  someTable(level: number): number {
+    if (oneIn(this.draw, 6)) return [0, BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3, BOOT_MFN.B4][level]!;
+    return this.tableOf(level);
+  }
+
+  /** A slot with its neighbours in reach, seldom the last one. */
+  lowSlot(): number {
+    return oneIn(this.draw, 10) ? SLOTS - 1 : this.draw.below(3);
   }
 
   /** A few tries for a frame that passes; else any. */

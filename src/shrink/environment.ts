@@ -8,7 +8,9 @@ import { smallerNumbers } from './simpler.js';
 
 export function* machine(draft: Draft): Steps {
   const start = draft.machine;
-  for (const plainer of plainerMachines(start, cpusOf(draft)))
+  const cpus = cpusOf(draft);
+  const interrupted = cpus > 1 || draft.operations.some(isInterrupted);
+  for (const plainer of plainerMachines(start, cpus, interrupted))
     draft = (yield { ...draft, machine: plainer }) ?? draft;
 }
 
@@ -46,6 +48,10 @@ function* cpus(draft: Draft): Steps {
       draft = (yield renamed(draft, { cpu: swapped })) ?? draft;
     }
   }
+}
+
+function isInterrupted({ kind, preempt, contend }: Operation): boolean {
+  return preempt !== undefined || contend !== undefined || kind === 'resume';
 }
 
 /** Fewest virtual CPUs with which the program makes sense. */

@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { resolve as pathOf } from 'node:path';
+
+const COMMAND = pathOf('dist/cli.js');
 
 export interface Run {
   readonly status: number | null;
@@ -6,13 +9,15 @@ export interface Run {
   readonly err: string;
 }
 
-/** Runs the built command; `drive` may talk to it while it runs. */
+/** Runs the built command in the folder `cwd`; `drive` may talk to it while it runs. */
 export function pvmmu(
   args: readonly string[],
   drive?: (child: ReturnType<typeof spawn>) => void,
+  cwd = '.',
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['dist/cli.js', ...args], {
+    const child = spawn(process.execPath, [COMMAND, ...args], {
+      cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let out = '';

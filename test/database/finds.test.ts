@@ -21,6 +21,7 @@ const FIND: StoredFind = {
   title: 'B4: type count is 1 in the reference model, 2 in the optimized one.',
   kind: 'state',
   invariant: undefined,
+  options: '',
   repeat: 'npx pvmmu fuzz --arch x86_64 --seed readme.2 --ops 1',
   program: parseProgram(TEXT),
 };
@@ -29,6 +30,7 @@ const BROKEN: StoredFind = {
   title: 'F0 is a pagetable and writable',
   kind: 'invariant',
   invariant: 'no-writable-pagetable',
+  options: '--quirks shipped --defect linear-chain',
   repeat: undefined,
   program: parseProgram(TEXT.replace('new_baseptr', 'new_user_baseptr')),
 };

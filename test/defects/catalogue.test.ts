@@ -102,20 +102,9 @@ describe('a defect is found by name', () => {
 });
 
 describe('the controls', () => {
-  test('name defects, and those that must survive everywhere say so themselves', () => {
-    for (const { defect, machine, expected } of CONTROLS) {
-      const [one] = defectsNamed(defect);
-      expect(one!.id).toBe(defect);
-      expect(one!.control !== undefined).toBe(expected === 'survives' && machine === '');
-    }
+  test('name defects of the catalogue, each under a name of its own', () => {
+    for (const { defect } of CONTROLS) expect(defectsNamed(defect)[0]!.id).toBe(defect);
     expect(new Set(CONTROLS.map(({ id }) => id)).size).toBe(CONTROLS.length);
-  });
-
-  test('cover every defect that must not be found', () => {
-    const named = CONTROLS.map(({ defect }) => defect);
-    expect(DEFECTS.filter(({ control }) => control !== undefined).map(({ id }) => id)).toEqual(
-      named.filter((id) => defectsNamed(id)[0]!.control !== undefined),
-    );
   });
 });
 

@@ -4,7 +4,8 @@ import { standardMachines } from '../../src/fastcheck/machines.js';
 import { operations } from '../../src/fastcheck/operations.js';
 import { BAD_MFN, MAX_VCPUS, standardMachine } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import { CONTEND_MAX, decode, encode, itemsAt, PREEMPT_MAX, RECORD, span } from '../../src/program/record.js';
+import { decode, encode } from '../../src/program/codec.js';
+import { CONTEND_MAX, itemsAt, PREEMPT_MAX, RECORD, span } from '../../src/program/record.js';
 
 const LARGEST = { cpu: MAX_VCPUS - 1, preempt: PREEMPT_MAX, contend: CONTEND_MAX };
 const RUNS = { seed: 20_260_301, numRuns: 300 };

@@ -15,13 +15,13 @@ import { checkProperty } from '../../src/fastcheck/check.js';
 import { programs } from '../../src/fastcheck/generated.js';
 import { FIRST_FRAME_MFN, WINDOW_0, type Machine } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
+import { decode } from '../../src/program/codec.js';
 import {
   ENVIRONMENT_MASK,
   RECORD,
   W_FRAME,
   W_LOW,
   W_OPCODE,
-  decode,
   operationStarts,
 } from '../../src/program/record.js';
 import { B1, F0, machineOf } from './fake-state.js';

@@ -7,7 +7,8 @@ import { scan } from '../../properties/index.js';
 import { teardown } from '../../properties/teardown.js';
 import { standardMachine, type Machine } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import { RECORD, decode, encode } from '../../src/program/record.js';
+import { decode, encode } from '../../src/program/codec.js';
+import { RECORD } from '../../src/program/record.js';
 import { B1, B2, B3, F0, F1, F2, FakeModel, machineOf } from './fake-state.js';
 import { RandomOperations } from './random-operations.js';
 

@@ -24,7 +24,8 @@ import { machineOf } from '../../src/generate/machines.js';
 import { stream } from '../../src/generate/streams.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type MachineOptions } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import { encode, RECORD } from '../../src/program/record.js';
+import { encode } from '../../src/program/codec.js';
+import { RECORD } from '../../src/program/record.js';
 
 const OPTIONS: MachineOptions = {
   arch: 'x86_32',

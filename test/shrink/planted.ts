@@ -1,18 +1,29 @@
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
-import { INFO_TYPE, TYPE_L2 } from '../../models/x86/page-type.js';
+import { INFO_PINNED, INFO_TYPE, TYPE_L2 } from '../../models/x86/page-type.js';
 import { EINVAL, OK } from '../../models/x86/result.js';
 import { Lockstep } from '../../src/lockstep/lockstep.js';
 import { OP_PIN, OP_UNPIN, RECORD, W_FRAME, W_OPCODE } from '../../src/program/record.js';
 
-/** Forgets to unpin L2 tables. */
+/** Takes note of no request to unpin an L2 table, and finds it well. */
 export class ForgetsUnpin extends OptimizedModel {
   override run(code: Int32Array, at: number, results: Int32Array): void {
-    const opcode = code[at + W_OPCODE]! & 0xff;
-    if (opcode === OP_UNPIN && (this.info(code[at + W_FRAME]!) & INFO_TYPE) === TYPE_L2) {
+    if (this.isForgotten(code, at)) {
       this.changes.clear();
       results[at / RECORD] = OK;
     } else super.run(code, at, results);
+  }
+
+  protected isForgotten(code: Int32Array, at: number): boolean {
+    const isL2 = (this.info(code[at + W_FRAME]!) & INFO_TYPE) === TYPE_L2;
+    return isL2 && (code[at + W_OPCODE]! & 0xff) === OP_UNPIN;
+  }
+}
+
+/** The same, of tables that are pinned. */
+export class KeepsPins extends ForgetsUnpin {
+  protected override isForgotten(code: Int32Array, at: number): boolean {
+    return super.isForgotten(code, at) && (this.info(code[at + W_FRAME]!) & INFO_PINNED) !== 0;
   }
 }
 

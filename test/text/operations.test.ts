@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { entry, P, RW } from '../../models/x86/entry.js';
 import type { Operation } from '../../src/program/operation.js';
-import { decode, encode } from '../../src/program/record.js';
+import { decode, encode } from '../../src/program/codec.js';
 import { parseProgram } from '../../src/text/parse.js';
 import { printOperation } from '../../src/text/print.js';
 import { refusal, STANDARD_32, STANDARD_64 } from './refusal.js';

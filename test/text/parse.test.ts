@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decode, RECORD } from '../../src/program/record.js';
+import { decode } from '../../src/program/codec.js';
+import { RECORD } from '../../src/program/record.js';
 import { parseProgram, parsePrograms } from '../../src/text/parse.js';
 import { PROGRAM, STANDARD_64 } from './refusal.js';
 

@@ -60,7 +60,7 @@ describe('a result', () => {
     [' -> ok done=1', 'f:4:16: unexpected "done=1", expected the end of the line'],
     [
       ' -> OK',
-      'f:4:13: unknown result "OK", expected ok, EPERM, ESRCH, EACCES, EFAULT, EBUSY, EEXIST, EINVAL, ENOSYS, EOPNOTSUPP, dead, preempted, none, fault or ?',
+      'f:4:13: unknown result "OK", expected ok, EPERM, ESRCH, EINTR, EACCES, EFAULT, EBUSY, EEXIST, EINVAL, ENOSYS, EOPNOTSUPP, dead, preempted, none, fault or ?',
     ],
   ])('is refused when the line goes on with %j', (text, message) => {
     expect(refusal(`${STANDARD_64}unpin F1${text}`)).toBe(message);

@@ -1,0 +1,139 @@
+/**
+ * mmu_update and mmuext_op as calls: a list of requests, or one by itself, that events interrupt and that go on
+ * where they were (mm.c: do_mmu_update, do_mmuext_op; rules 16.4).
+ */
+import { EFAULT, EPERM, ESRCH, NONE, OK, PREEMPTED, RESTART, withDone } from '../x86/result.js';
+import {
+  FD_SELF,
+  OP_INITIALISE,
+  OP_MMU_UPDATE_LIST,
+  OP_MMUEXT_LIST,
+  OP_WRITE_CR3,
+  OP_MACHPHYS,
+  OP_MMU_UPDATE,
+  OPT_BAD,
+  OPT_DONE_SHIFT,
+  OPT_FD,
+  OPT_PFD_SHIFT,
+  RECORD,
+  W_COUNT,
+  W_ITEMS,
+  W_OPCODE,
+  W_OPTIONS,
+} from '../../src/program/record.js';
+import { interrupted, NOT_YET } from './continuation.js';
+import { cleanup } from './cleanup.js';
+import { findsDomain, hasPrivilege } from './domains.js';
+import { writeCr3 } from './bases.js';
+import { mmuextRequest } from './mmuext.js';
+import { mmuUpdateRequest } from './mmu-update.js';
+import type { State } from './state.js';
+import { NO_CALL } from './vcpu.js';
+import { initialise } from './vcpu-ops.js';
+
+const PFD_NONE = 2;
+
+/** One request by itself. */
+export function single(s: State, code: Int32Array, at: number): number {
+  if (cleanup(s) !== OK) return interrupted(s, code, at, 0, 0, NOT_YET);
+  const opcode = code[at + W_OPCODE]! & 0xff;
+  const isUpdate = opcode === OP_MMU_UPDATE || opcode === OP_MACHPHYS;
+  const result = isUpdate ? mmuUpdateRequest(s, code, at, FD_SELF) : mmuextRequest(s, code, at, FD_SELF);
+  if (result === OK) s.work--;
+  if (s.v.deferred === 0 && !s.updatedUpper && result !== RESTART) return result;
+  return settle(s, code, at, 0, 0, result) ? result : PREEMPTED;
+}
+
+/** The list at `at`, of which the requests before `first` have been done; `begun` if any attempt has got to them. */
+export function list(
+  s: State,
+  code: Int32Array,
+  at: number,
+  first: number,
+  done: number,
+  begun: boolean,
+): number {
+  s.v.callBegun = begun;
+  if (cleanup(s) !== OK) {
+    interrupted(s, code, at, first, done, NOT_YET);
+    return begun ? withDone(PREEMPTED, done) : PREEMPTED;
+  }
+  s.v.callBegun = true;
+  const options = code[at + W_OPTIONS]!;
+  const fd = options & OPT_FD;
+  if ((options & OPT_BAD) !== 0) return EFAULT;
+  if ((code[at + W_OPCODE]! & 0xff) === OP_MMU_UPDATE_LIST) {
+    if (((options >> OPT_PFD_SHIFT) & 3) === PFD_NONE) return ESRCH;
+    if (!findsDomain(fd)) return withDone(ESRCH, done);
+  } else {
+    if (!findsDomain(fd)) return ESRCH;
+    if (!hasPrivilege(s, fd)) return EPERM;
+  }
+  return requests(s, code, at, first, done);
+}
+
+/** What `done` counts from: the guest's own value where bit 31 of the count says so. */
+export function firstDone(code: Int32Array, at: number): number {
+  const options = code[at + W_OPTIONS]!;
+  return options >> OPT_DONE_SHIFT === 0 ? 0 : (options >> OPT_DONE_SHIFT) - 1;
+}
+
+/** The list's requests from `first` on, up to one that fails. What a request has deferred is cleaned up before the next. */
+function requests(s: State, code: Int32Array, at: number, first: number, done: number): number {
+  const updates = (code[at + W_OPCODE]! & 0xff) === OP_MMU_UPDATE_LIST;
+  const count = code[at + W_ITEMS]!;
+  const fd = code[at + W_OPTIONS]! & OPT_FD;
+  const unreadable = code[at + W_COUNT]! - 1;
+  let result = OK;
+  let begun = first; // where the call was last begun: there no event is looked for
+  let i = first;
+  for (; i < count; i++) {
+    if (i > begun) {
+      if (s.v.deferred !== 0) {
+        if (s.preempted || cleanup(s) !== OK) result = RESTART;
+        begun = i;
+      } else if (s.preempted) result = RESTART;
+      if (result !== OK) break;
+    }
+    const request = at + (i + 1) * RECORD;
+    if (i === unreadable) result = EFAULT;
+    else result = updates ? mmuUpdateRequest(s, code, request, fd) : mmuextRequest(s, code, request, fd);
+    if (result !== OK) break;
+    s.work--;
+  }
+  const reached = done + i - first;
+  return withDone(settle(s, code, at, i, reached, result) ? result : PREEMPTED, reached);
+}
+
+/** Ends a call after request `next`: false where it has to go on (mm.c: the end of do_mmu_update, do_mmuext_op). */
+function settle(s: State, code: Int32Array, at: number, next: number, done: number, result: number): boolean {
+  if (s.updatedUpper) {
+    s.updatedUpper = false;
+    s.flushAll();
+  }
+  if (result === RESTART) {
+    interrupted(s, code, at, next, done, NOT_YET);
+    return false;
+  }
+  if (result !== OK && s.bug('non-preemptible-error-path')) s.uninterrupted(() => cleanup(s));
+  if (s.v.deferred === 0 || (!s.preempted && cleanup(s) === OK)) return true;
+  interrupted(s, code, at, next, done, result);
+  return false;
+}
+
+/** The call that was interrupted last goes on. */
+export function resume(s: State): number {
+  const { v } = s;
+  const { call } = v;
+  if (call.length === 0) return NONE;
+  v.call = NO_CALL;
+  const opcode = call[W_OPCODE]! & 0xff;
+  if (opcode === OP_WRITE_CR3) return writeCr3(s, call, 0);
+  if (opcode === OP_INITIALISE) return initialise(s, call, 0);
+  const isList = opcode === OP_MMU_UPDATE_LIST || opcode === OP_MMUEXT_LIST;
+  if (v.callAnswer !== NOT_YET) {
+    if (cleanup(s) === OK) return v.callAnswer;
+    return interrupted(s, call, 0, v.callNext, v.callDone, v.callAnswer);
+  }
+  return isList ? list(s, call, 0, v.callNext, v.callDone, v.callBegun) : single(s, call, 0);
+}

@@ -1,0 +1,57 @@
+/** The options that decide what counts as a failure, the same for all commands that judge programs. */
+import { InvalidArgumentError } from 'commander';
+import { type Defect, defectsNamed } from '../../models/defects/index.js';
+import type { Court } from '../fuzz/trials.js';
+import type { Arch } from '../program/machine.js';
+
+export interface CourtOptions {
+  readonly quirks?: 'intended' | 'shipped';
+  readonly defect?: readonly Defect[];
+  readonly alone?: true;
+}
+
+export const ARCHES: readonly Arch[] = ['x86_64', 'x86_32'];
+
+/** Adds what one `--defect` names. */
+export function addDefects(word: string, before: readonly Defect[] = []): readonly Defect[] {
+  try {
+    return [...before, ...defectsNamed(word)];
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+export function courtOf({ quirks, defect = [], alone }: CourtOptions): Court {
+  return {
+    defects: new Set(defect.map(({ id }) => id)),
+    alone: alone === true,
+    losses: quirks === 'shipped',
+  };
+}
+
+/** The options as they are typed, in an order that stays; empty for the usual ones. */
+export function courtText({ quirks, defect = [], alone }: CourtOptions): string {
+  const ids = [...new Set(defect.map(({ id }) => id))].sort();
+  return [
+    ...(quirks === 'shipped' ? ['--quirks shipped'] : []),
+    ...ids.map((id) => `--defect ${id}`),
+    ...(alone ? ['--alone'] : []),
+  ].join(' ');
+}
+
+/**
+ * Architectures on which any of the defects can be made, or the one that was asked for.
+ *
+ * @throws InvalidArgumentError if none can be made on that one.
+ */
+export function archesFor({ defect = [] }: CourtOptions, arch: Arch | undefined): readonly Arch[] {
+  const possible = ARCHES.filter(
+    (one) => defect.length === 0 || defect.some(({ arches }) => arches.includes(one)),
+  );
+  if (arch === undefined) return possible;
+  if (possible.includes(arch)) return [arch];
+  const ids = defect.map(({ id }) => id).join(', ');
+  throw new InvalidArgumentError(
+    `defect ${ids} cannot be made on ${arch}, expected --arch ${possible.join(' or ')}`,
+  );
+}

@@ -1,0 +1,232 @@
+/**
+ * What a run has met, finer than `outcomes.ts`: a cell is an operation, the level that it asks for or that the
+ * table it writes to has, what the frame that it names was before, and its answer.
+ *
+ * Lists, multicalls and what names no frame have one row. Elements of lists are not counted: the state that each
+ * of them meets is inside the hypercall. No cell is called unreachable. Which combinations of level and type an
+ * operation could meet follows from its operands (`SHAPES`); its answers are those that it gave anywhere.
+ */
+import type { ModelState } from '../../models/model.js';
+import type { OptimizedModel } from '../../models/optimized/model.js';
+import { mfnOf, P } from '../../models/x86/entry.js';
+import {
+  INFO_OWNER,
+  INFO_OWNER_SHIFT,
+  INFO_PARTIAL,
+  INFO_TYPE,
+  isTable,
+  OWNER_GUEST,
+  TYPE_NAMES,
+} from '../../models/x86/page-type.js';
+import { codeOf, OK, RESULT_NAMES } from '../../models/x86/result.js';
+import { type Arch, BOOT_MFN } from '../program/machine.js';
+import * as op from '../program/record.js';
+import type { Candidate } from '../shrink/candidates.js';
+import { windowOf } from '../shrink/names.js';
+
+/** What the named frame was: none named, no frame of the guest's, partial, or its type. */
+const MET = ['-', 'foreign', 'partial', 'none', 'L1', 'L2', 'L3', 'L4', 'seg_desc', 'writable'] as const;
+export type Met = (typeof MET)[number];
+
+/** What an operation's level is, and which frame it names. */
+type Shape = readonly [level: 'none' | 'asked' | 'table' | 'L1', frame: 'none' | 'own' | 'entry'];
+
+const SHAPES = new Map<number, Shape>([
+  [op.OP_STORE, ['table', 'entry']],
+  [op.OP_STORE_CACHED, ['table', 'entry']],
+  [op.OP_STORE_FRAME, ['table', 'entry']],
+  [op.OP_MMU_UPDATE, ['table', 'entry']],
+  [op.OP_UPDATE_VA, ['L1', 'entry']],
+  [op.OP_PIN, ['asked', 'own']],
+  [op.OP_FILL, ['none', 'own']],
+  [op.OP_MACHPHYS, ['none', 'own']],
+  [op.OP_UNPIN, ['none', 'own']],
+  [op.OP_NEW_BASEPTR, ['none', 'own']],
+  [op.OP_NEW_USER_BASEPTR, ['none', 'own']],
+  [op.OP_CLEAR_PAGE, ['none', 'own']],
+  [op.OP_COPY_PAGE, ['none', 'own']],
+  [op.OP_UPDATE_DESCRIPTOR, ['none', 'own']],
+  [op.OP_WRITE_CR3, ['none', 'own']],
+  [op.OP_RELEASE, ['none', 'own']],
+  [op.OP_RECEIVE, ['none', 'own']],
+  [op.OP_DECREASE_RESERVATION, ['none', 'own']],
+  [op.OP_INITIALISE, ['none', 'own']],
+]);
+const NOTHING: Shape = ['none', 'none'];
+const ADDRESSED = new Set([op.OP_STORE, op.OP_STORE_CACHED]);
+
+const LEGEND =
+  'Rows: the level asked for or written to (none for a frame that is no table); what the frame named was before.';
+const LEVELS = 5;
+const CODES = 256;
+
+/** One row of the table: how often it was tried, and the answers. */
+export interface Row {
+  readonly operation: string;
+  /** 0 for none. */
+  readonly level: number;
+  readonly met: Met;
+  readonly tried: number;
+  readonly accepted: number;
+  /** Answers other than ok, by name. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+export class Cells {
+  private readonly counts = new Float64Array(op.OPCODE_NAMES.length * LEVELS * MET.length * CODES);
+  private readonly levels: readonly number[];
+  private readonly types: readonly Met[];
+
+  /** Programs are run once more on `model`. */
+  constructor(
+    private readonly model: OptimizedModel,
+    arches: readonly Arch[],
+  ) {
+    const wide = arches.includes('x86_64');
+    this.levels = wide ? [1, 2, 3, 4] : [1, 2, 3];
+    this.types = wide ? MET : MET.filter((type) => type !== 'L4');
+  }
+
+  /** Counts the first `most` operations of the program. */
+  add({ machine, code }: Candidate, most = Infinity): void {
+    const { model } = this;
+    if (model.machine === machine) model.reset();
+    else model.start(machine);
+    const results = new Int32Array(code.length / op.RECORD);
+    let left = most;
+    try {
+      for (let at = 0; at < code.length && left-- > 0; at += op.span(code, at) * op.RECORD) {
+        const row = rowOf(model, code, at);
+        model.run(code, at, results);
+        this.counts[row * CODES + codeOf(results[at / op.RECORD]!)]!++;
+      }
+    } catch {
+      // A model with a defect may give up, which has been found and said; whatever state it is in, begin anew.
+      model.start(machine);
+    }
+  }
+
+  /** All rows that were tried. */
+  rows(): Row[] {
+    return op.OPCODE_NAMES.flatMap((_, opcode) => this.rowsOf(opcode));
+  }
+
+  /** The table in text, with what was never met. */
+  table(): string {
+    return op.OPCODE_NAMES.map((name, opcode) => (name === '' ? '' : this.section(name, opcode)))
+      .filter((section) => section !== '')
+      .toSpliced(0, 0, LEGEND)
+      .join('\n');
+  }
+
+  private section(name: string, opcode: number): string {
+    const rows = this.rowsOf(opcode);
+    if (rows.length === 0) return `${name}: never tried`;
+    const met = new Set(rows.map(labelOf));
+    const missing = this.expected(opcode).filter((label) => !met.has(label));
+    const hit = rows.reduce((sum, row) => sum + answersIn(row).length, 0);
+    const answers = new Set(rows.flatMap(answersIn)).size;
+    const all = (met.size + missing.length) * answers;
+    return [
+      `${name}: ${hit} of ${all} cells hit`,
+      ...rows.map(rowText),
+      ...(missing.length === 0 ? [] : [`  never tried: ${missing.join(', ')}`]),
+    ].join('\n');
+  }
+
+  private rowsOf(opcode: number): Row[] {
+    const rows: Row[] = [];
+    for (let level = 0; level < LEVELS; level++) {
+      for (const [type, met] of MET.entries()) {
+        const from = rowNumber(opcode, level, type) * CODES;
+        const answers = [...RESULT_NAMES]
+          .map(([code, name]) => ({ code, name, count: this.counts[from + code]! }))
+          .filter(({ count }) => count > 0);
+        if (answers.length === 0) continue;
+        const refused = answers.filter(({ code }) => code !== OK).map(({ name, count }) => [name, count]);
+        rows.push({
+          operation: op.OPCODE_NAMES[opcode]!,
+          level,
+          met,
+          tried: answers.reduce((sum, { count }) => sum + count, 0),
+          accepted: this.counts[from + OK]!,
+          refused: Object.fromEntries(refused) as Row['refused'],
+        });
+      }
+    }
+    return rows;
+  }
+
+  /** Rows that the operation's operands allow. */
+  private expected(opcode: number): string[] {
+    const [level, frame] = SHAPES.get(opcode) ?? NOTHING;
+    const levels = { none: [0], L1: [1], asked: this.levels, table: [0, ...this.levels] }[level];
+    const types = { none: MET.slice(0, 1), own: this.types.slice(1), entry: this.types }[frame];
+    return levels.flatMap((one) => types.map((met) => labelOf({ level: one, met })));
+  }
+}
+
+function labelOf({ level, met }: { level: number; met: Met }): string {
+  return level === 0 ? met : `L${level} ${met}`;
+}
+
+function rowText(row: Row): string {
+  const { tried, accepted, refused } = row;
+  const reasons = Object.entries(refused).map(([name, count]) => `  ${name} ${count}`);
+  return `  ${labelOf(row).padEnd(12)} tried ${tried}  ok ${accepted}${reasons.join('')}`;
+}
+
+function answersIn({ accepted, refused }: Row): string[] {
+  return [...(accepted > 0 ? ['ok'] : []), ...Object.keys(refused)];
+}
+
+function rowNumber(opcode: number, level: number, type: number): number {
+  return (opcode * LEVELS + level) * MET.length + type;
+}
+
+/** The row of the operation at `at`, in the state before it. */
+function rowOf(state: ModelState, code: Int32Array, at: number): number {
+  const word = code[at + op.W_OPCODE]!;
+  const opcode = word & 0xff;
+  const [level, frame] = SHAPES.get(opcode) ?? NOTHING;
+  return rowNumber(opcode, levelOf(), frame === 'none' ? 0 : frame === 'own' ? metAt(own()) : entryMet());
+
+  function own(): number {
+    return code[at + op.W_FRAME]! >>> 0;
+  }
+
+  function levelOf(): number {
+    if (level === 'none') return 0;
+    if (level === 'L1') return 1;
+    if (level === 'asked') return (word >> op.VARIANT_SHIFT) & op.VARIANT_MASK;
+    const table = ADDRESSED.has(opcode) ? mappedFrame(state, code, at) : own();
+    const type = state.typeCount(table) > 0 ? state.info(table) & INFO_TYPE : 0;
+    return isTable(type) ? type : 0;
+  }
+
+  function entryMet(): number {
+    const low = code[at + op.W_LOW]!;
+    return low & P ? metAt(mfnOf(low, code[at + op.W_HIGH]!)) : 0;
+  }
+
+  function metAt(mfn: number): number {
+    return MET.indexOf(metOf(state, mfn));
+  }
+}
+
+function metOf(state: ModelState, mfn: number): Met {
+  const info = mfn < state.frameLimit ? state.info(mfn) : 0;
+  if ((info & INFO_OWNER) >> INFO_OWNER_SHIFT !== OWNER_GUEST) return 'foreign';
+  if (info & INFO_PARTIAL) return 'partial';
+  const type = state.typeCount(mfn) > 0 ? TYPE_NAMES[info & INFO_TYPE]! : 'none';
+  return MET.find((met) => met === type) ?? 'none';
+}
+
+/** The frame behind the window that a store goes through, as the boot pagetable has it; 0 for other addresses. */
+function mappedFrame(state: ModelState, code: Int32Array, at: number): number {
+  const va = { low: code[at + op.W_FRAME]!, high: code[at + op.W_SLOT]! };
+  const window = windowOf(va, state.machine.arch);
+  if (window < 0 || state.machine.frames === 0) return 0;
+  const low = state.low(BOOT_MFN.B1, window);
+  return low & P ? mfnOf(low, state.high(BOOT_MFN.B1, window)) : 0;
+}
