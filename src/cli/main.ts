@@ -8,6 +8,7 @@ import { addDefects, ARCHES, courtOf, type CourtOptions } from './court-options.
 import { fuzz } from './fuzz.js';
 import { reduceFile, type ReduceOptions } from './reduce.js';
 import { replay } from './replay.js';
+import { zoo } from './zoo.js';
 
 /** Exit status of bad usage or unreadable input. */
 const BAD_INPUT = 2;
@@ -79,6 +80,24 @@ judging(program.command('reduce'))
   .action((file: string, options: ReduceOptions & CourtOptions) =>
     reduceFile(file, options, () => lockstepOf(courtOf(options))),
   );
+
+program
+  .command('zoo')
+  .description(
+    "hunt every mistake of Xen's history that the optimized model can make, with and without the reference model",
+  )
+  .option('--seeds <count>', 'hunts for each (default: 5)', wholeNumber('seeds', SEEDS_MAX))
+  .option('--only <id>', 'one defect, or those of an advisory such as xsa-182; may be repeated', addDefects)
+  .option('--time <seconds>', 'most seconds of a hunt', wholeNumber('seconds', SECONDS_MAX))
+  .option('--json', 'one JSON object a line: each defect, control and invariant, then the summary')
+  .addOption(
+    new Option(
+      '--md <file>',
+      'also write the measurement there, and its figures to a .json beside it',
+    ).conflicts(['only', 'time']),
+  )
+  .addHelpText('after', example('zoo --only xsa-182'))
+  .action(zoo);
 
 /** Adds the options that decide what counts as a failure. */
 function judging(command: Command): Command {
