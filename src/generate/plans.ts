@@ -119,6 +119,7 @@ function* linearPair(scene: Scene): Plan {
   yield update(table, oneIn(draw, 3) ? SLOTS - 1 : scene.lowSlot(), entry(target, P | US));
   yield { kind: 'pin', level, mfn: table };
   if (!oneIn(draw, 3)) yield { kind: 'unpin', mfn: target };
+  if (oneIn(draw, 12)) yield { kind: 'destroy' };
   if (oneIn(draw, 2)) yield { kind: 'unpin', mfn: table };
   if (oneIn(draw, 3)) yield { kind: 'pin', level, mfn: oneIn(draw, 2) ? table : target };
 }

@@ -1,4 +1,5 @@
 import type { Model } from '../../models/model.js';
+import { OK } from '../../models/x86/result.js';
 import type { Machine } from '../program/machine.js';
 import { encode } from '../program/codec.js';
 import { RECORD } from '../program/record.js';
@@ -24,7 +25,7 @@ function grow(words: number): void {
 }
 
 /**
- * The records of a program of `length` operations. `model` runs along, so that each operation is chosen with
+ * The records of a program of at most `length` operations; it ends where its domain does. `model` runs along, so that each operation is chosen with
  * the state in view; it is left in the program's final state.
  */
 export function drawProgram(draw: Draw, machine: Machine, length: number, model: Model): Int32Array {
@@ -35,11 +36,13 @@ export function drawProgram(draw: Draw, machine: Machine, length: number, model:
   let words = 0;
   for (let i = 0; i < length; i++) {
     operation.length = 0;
-    encode(author.next(length - i), operation);
+    const next = author.next(length - i);
+    encode(next, operation);
     if (words + operation.length > code.length) grow(words + operation.length);
     code.set(operation, words);
     model.run(code, words, results);
     words += operation.length;
+    if (next.kind === 'destroy' && results[(words - operation.length) / RECORD] === OK) break;
   }
   return code.slice(0, words);
 }
@@ -84,7 +87,7 @@ class Author {
 
   private choose(left: number): Operation {
     const { draw, scene } = this;
-    if (left <= this.ending) return { kind: 'destroy' };
+    if (left <= this.ending || scene.state.dying() !== 0) return { kind: 'destroy' };
     if (scene.state.interrupted(scene.cpu) !== 0 && oneIn(draw, 2)) return { kind: 'resume' };
     if (oneIn(draw, this.patience)) return drawOperation(scene);
     const step = this.plan?.next();
