@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { type Defect, DEFECTS, defectsNamed, numberOf } from '../models/defects/index.js';
 import { fc } from '../src/fastcheck/index.js';
 import { Fuzzer } from '../src/fuzz/fuzzer.js';
-import { Trials } from '../src/fuzz/trials.js';
+import { type Trials, trialsOf } from '../src/fuzz/trials.js';
 import type { Failure } from '../src/lockstep/lockstep.js';
 import type { Arch } from '../src/program/machine.js';
 import { operationStarts } from '../src/program/record.js';
@@ -74,7 +74,7 @@ class Attempt {
 
 /** With fast-check, whose runs end when the property fails: here, when the attempt is over. */
 function runCommands(defect: Defect, seed: number, attempt: Attempt): void {
-  const trials = new Trials({ ...COURT, defects: new Set([defect.id]) });
+  const trials = trialsOf({ ...COURT, defects: new Set([defect.id]) });
   let runs = 0;
   const property = fc.property(sequences(archOf(defect), COMMANDS_MAX), ([machine, commands]) => {
     const program = { machine, code: programOf(commands) };
@@ -160,7 +160,7 @@ function optionsOrExit() {
 }
 
 const { defects, seeds, budget } = optionsOrExit();
-const clean = new Trials({ ...COURT, defects: new Set() });
+const clean = trialsOf({ ...COURT, defects: new Set() });
 const results = defects.map(compare);
 const ratios = results.flatMap(({ ratio }) => ratio ?? []);
 const missed = (which: 'baseline' | 'ours') => results.filter((result) => !result[which].found).length;

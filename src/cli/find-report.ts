@@ -10,7 +10,6 @@ import type { Candidate } from '../shrink/candidates.js';
 import { idOf } from '../shrink/identity.js';
 import type { Reduction } from '../shrink/reduce.js';
 import { candidateText } from '../shrink/text.js';
-import { whatFailed } from './reduce.js';
 
 /** A find as a run reports it. */
 export interface Report {
@@ -35,6 +34,14 @@ export interface Report {
   };
   /** Of what was met while another find was shrunk: that find's id. */
   readonly metWith?: string;
+}
+
+/** What is wrong, in a few words. */
+export function whatFailed({ kind, violation }: Failure): string {
+  if (kind === 'assertion') return 'a model gave up';
+  return kind === 'invariant'
+    ? `invariant ${violation!.invariant} is violated`
+    : `the models differ (${kind})`;
 }
 
 /** A find's name in the database: the program's, and with options something of them, so that each is kept by itself. */

@@ -3,13 +3,19 @@ import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
-import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { TextError } from '../text/error.js';
 import { archesFor, type CourtOptions, courtOf, courtText } from './court-options.js';
-import { findId, findJson, findText, reduceCommand, type Report, storedFind } from './find-report.js';
-import { inSlices, Progress } from './progress.js';
-import { whatFailed } from './reduce.js';
+import {
+  findId,
+  findJson,
+  findText,
+  reduceCommand,
+  type Report,
+  storedFind,
+  whatFailed,
+} from './find-report.js';
+import { inSlices, Progress, shrinkInSlices } from './progress.js';
 
 export interface FuzzOptions extends CourtOptions {
   readonly arch?: Arch;
@@ -22,8 +28,6 @@ export interface FuzzOptions extends CourtOptions {
 }
 
 const SECONDS_DEFAULT = 30;
-/** Runs of a shrinking between looks at the clock. */
-const RUNS_AT_ONCE = 20;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
 
@@ -116,13 +120,7 @@ class FuzzRun {
   async shrink(caught: Catch): Promise<void> {
     this.say(`Caught: ${whatFailed(caught.failure)}. Shrinking; Ctrl-C keeps the best so far.`);
     const reducer = this.fuzzer.reducer(caught);
-    const progress = new Progress(Infinity, 'shrinking: {runs} runs  {operations} operations left');
-    const step = () => reducer.advance(RUNS_AT_ONCE);
-    await inSlices(this.signal, step, () => {
-      const operations = operationStarts(reducer.result().program.code).length;
-      progress.update(0, { runs: reducer.runs.toLocaleString('en'), operations });
-    });
-    progress.stop();
+    await shrinkInSlices(this.signal, reducer);
     const find = this.fuzzer.find(caught, reducer.result());
     const { reduction, operationsDrawn, withoutDefects } = find;
     const repeat = this.repeatText(caught);

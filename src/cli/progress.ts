@@ -1,8 +1,11 @@
 import { SingleBar } from 'cli-progress';
 import { setImmediate } from 'node:timers/promises';
+import type { Reducer } from '../shrink/reduce.js';
 
 /** Between looks at the clock, the terminal and the keyboard. */
 const SLICE_MS = 100;
+/** Runs of a shrinking between looks at the clock. */
+const RUNS_AT_ONCE = 20;
 
 /** A line on standard error that shows how a run goes; nothing where that is no terminal. */
 export class Progress {
@@ -37,4 +40,19 @@ export async function inSlices(signal: AbortSignal, work: () => boolean, show: (
     show();
     await setImmediate();
   }
+}
+
+/** Lets the reducer work to its end, its budget of runs or an interruption, with a line that shows how far it is. */
+export async function shrinkInSlices(
+  signal: AbortSignal,
+  reducer: Reducer,
+  budget = Infinity,
+): Promise<void> {
+  const progress = new Progress(budget, 'shrinking: {shown} runs  {operations} operations left');
+  const step = () => reducer.advance(Math.min(RUNS_AT_ONCE, budget - reducer.runs)) || reducer.runs >= budget;
+  await inSlices(signal, step, () => {
+    const { runs, operations } = reducer;
+    progress.update(runs, { shown: runs.toLocaleString('en'), operations });
+  });
+  progress.stop();
 }

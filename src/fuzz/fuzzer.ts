@@ -1,18 +1,17 @@
 import type { DefectId } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { UNKNOWN } from '../../models/x86/result.js';
 import { pick } from '../generate/draw.js';
 import { drawMachine, machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch, Machine, MachineOptions } from '../program/machine.js';
-import { operationStarts, RECORD, span } from '../program/record.js';
+import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
-import { Reducer, type Reduction, sameFailure } from '../shrink/reduce.js';
+import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { Cells } from './cells.js';
 import { Outcomes } from './outcomes.js';
-import { Trials } from './trials.js';
+import { type Trials, trialsOf } from './trials.js';
 
 export interface FuzzSettings {
   readonly arches: readonly Arch[];
@@ -70,8 +69,8 @@ export class Fuzzer {
   constructor(private readonly settings: FuzzSettings) {
     const { defects, alone, quirks } = settings;
     const losses = quirks === 'shipped' && defects.size === 0;
-    this.trials = new Trials({ defects, alone, losses });
-    this.clean = new Trials({ defects: new Set(), alone, losses });
+    this.trials = trialsOf({ defects, alone, losses });
+    this.clean = trialsOf({ defects: new Set(), alone, losses });
     this.cells = settings.stats ? new Cells(new OptimizedModel(defects), settings.arches) : undefined;
   }
 
@@ -117,9 +116,7 @@ export class Fuzzer {
 
   /** The shrinking of what `next` has caught, to be done bit by bit; its result makes a `find`. */
   reducer({ program, failure }: Catch): Reducer {
-    const quick = this.trials.run(program, false);
-    const thorough = !(quick && sameFailure(quick, failure));
-    return new Reducer(program, failure, (candidate) => this.trials.run(candidate, thorough));
+    return this.trials.reducer(program, failure);
   }
 
   find(caught: Catch, reduction: Reduction): Find {
@@ -132,13 +129,7 @@ export class Fuzzer {
 
   /** The optimized model's answers to a program that fails, by record. */
   answersTo(program: Candidate, failure: Failure): Int32Array {
-    this.trials.run(program);
-    const answers = this.trials.answers.slice();
-    if (failure.kind === 'assertion' && failure.operation >= 0) {
-      const at = operationStarts(program.code)[failure.operation]!;
-      answers.fill(UNKNOWN, at / RECORD, at / RECORD + span(program.code, at));
-    }
-    return answers;
+    return this.trials.answersTo(program, failure);
   }
 }
 

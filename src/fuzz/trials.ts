@@ -1,9 +1,12 @@
 import type { DefectId } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
+import { UNKNOWN } from '../../models/x86/result.js';
 import { type Failure, Lockstep } from '../lockstep/lockstep.js';
 import type { Machine } from '../program/machine.js';
+import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
+import { Reducer, sameFailure } from '../shrink/reduce.js';
 
 /** What judges a program: both models and the invariants, or the invariants alone. */
 export interface Court {
@@ -20,15 +23,37 @@ export class Trials {
   answers = new Int32Array(0);
   private readonly pairs = new Map<Machine, Lockstep>();
 
-  constructor(private readonly court: Court) {}
+  constructor(private readonly newLockstep: () => Lockstep) {}
 
   run({ machine, code }: Candidate, thorough = true): Failure | undefined {
     let pair = this.pairs.get(machine);
-    if (pair === undefined) this.pairs.set(machine, (pair = lockstepOf(this.court)));
+    if (pair === undefined) this.pairs.set(machine, (pair = this.newLockstep()));
     const failure = pair.run(machine, code, thorough);
     this.answers = pair.answers;
     return failure;
   }
+
+  /** The shrinking of a program that fails, looking after the last operation only where it takes that to see it fail. */
+  reducer(program: Candidate, failure: Failure): Reducer {
+    const quick = this.run(program, false);
+    const thorough = !(quick && sameFailure(quick, failure));
+    return new Reducer(program, failure, (candidate) => this.run(candidate, thorough));
+  }
+
+  /** The optimized model's answers to a program that fails, by record; unknown where a model gave up. */
+  answersTo(program: Candidate, failure: Failure): Int32Array {
+    this.run(program);
+    const answers = this.answers.slice();
+    if (failure.kind === 'assertion' && failure.operation >= 0) {
+      const at = operationStarts(program.code)[failure.operation]!;
+      answers.fill(UNKNOWN, at / RECORD, at / RECORD + span(program.code, at));
+    }
+    return answers;
+  }
+}
+
+export function trialsOf(court: Court): Trials {
+  return new Trials(() => lockstepOf(court));
 }
 
 /** The models that judge by these rules, side by side. */

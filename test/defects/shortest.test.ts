@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFECTS, type DefectId } from '../../models/defects/index.js';
 import { UNKNOWN } from '../../models/x86/result.js';
-import { Trials } from '../../src/fuzz/trials.js';
+import { type Trials, trialsOf } from '../../src/fuzz/trials.js';
 import { parseProgram } from '../../src/text/parse.js';
 
 const withShortest = DEFECTS.flatMap((defect) =>
@@ -9,7 +9,7 @@ const withShortest = DEFECTS.flatMap((defect) =>
 );
 
 function trials(...defects: DefectId[]): Trials {
-  return new Trials({ defects: new Set(defects), alone: false, losses: false });
+  return trialsOf({ defects: new Set(defects), alone: false, losses: false });
 }
 
 function parse(id: string, text: string) {
