@@ -25,7 +25,7 @@ const THOROUGH_EVERY = 100;
 /** No end but the budget's. */
 const SEQUENCES_MAX = 2 ** 31 - 1;
 const SEEDS_MAX = 999;
-const COURT = { alone: false, losses: false };
+const COURT = { alone: false, quirks: 'intended' } as const;
 
 /** What the searches for one defect with one generator came to. */
 class Search {

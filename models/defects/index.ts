@@ -1,4 +1,5 @@
 /** The catalogue: mistakes of Xen’s that the optimized model can be told to make, one at a time. */
+import { distance } from '../../src/text/distance.js';
 import type { Defect } from './defect.js';
 import { DESCRIPTORS } from './descriptors.js';
 import { FAST_PATHS } from './fast-paths.js';
@@ -56,20 +57,6 @@ function isNamed({ id, advisory }: { id: string; advisory?: string }, word: stri
 }
 
 function nearest(word: string): string {
-  const ranked = DEFECTS.map(({ id }) => ({ id, distance: editDistance(word.toLowerCase(), id) }));
-  return ranked.reduce((best, one) => (one.distance < best.distance ? one : best)).id;
-}
-
-/** How many characters have to be put in, taken out or replaced to get from one word to the other. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
+  const ranked = DEFECTS.map(({ id }) => ({ id, changes: distance(word.toLowerCase(), id) }));
+  return ranked.reduce((best, one) => (one.changes < best.changes ? one : best)).id;
 }

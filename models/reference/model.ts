@@ -2,6 +2,7 @@
 // start state, and what can be asked.
 import type { Machine, Range } from '../../src/program/machine.js';
 import type { DomainId, Environment, ListOptions, Operation, Word64 } from '../../src/program/operation.js';
+import { MMU_UPDATE_KINDS, MMUEXT_KINDS } from '../../src/program/operation.js';
 import { decode } from '../../src/program/codec.js';
 import { RECORD, itemsAt } from '../../src/program/record.js';
 import type { Model } from '../model.js';
@@ -28,22 +29,12 @@ interface Call {
   begun: boolean;
   answer: number | undefined; // once the list has ended
 }
-const MMUEXT = [
-  'pin',
-  'unpin',
-  'new_baseptr',
-  'new_user_baseptr',
-  'clear_page',
-  'copy_page',
-  'set_ldt',
-  'mmuext',
-];
-const REQUESTS: ReadonlySet<string> = new Set(['mmu_update', 'machphys', ...MMUEXT]);
 
 export class ReferenceModel extends Lifecycle implements Model {
   readonly name = 'reference';
   perform(op: Operation, fd?: DomainId): number {
-    if (fd === undefined && REQUESTS.has(op.kind)) return this.call([op], undefined);
+    if (fd === undefined && (MMU_UPDATE_KINDS.has(op.kind) || MMUEXT_KINDS.has(op.kind)))
+      return this.call([op], undefined);
     const methods = this as unknown as Record<string, (op: Operation, fd: DomainId) => number>;
     // FD owns no frame that can be named; a 32-bit guest's layer refuses NEW_USER_BASEPTR first (rules 3.8).
     const isForeign = fd !== undefined && fd !== 'self' && !/^(mmu|machphys)/.test(op.kind);

@@ -21,11 +21,11 @@ export function addDefects(word: string, before: readonly Defect[] = []): readon
   }
 }
 
-export function courtOf({ quirks, defect = [], alone }: CourtOptions): Court {
+export function courtOf({ quirks = 'intended', defect = [], alone }: CourtOptions): Court {
   return {
     defects: new Set(defect.map(({ id }) => id)),
     alone: alone === true,
-    losses: quirks === 'shipped',
+    quirks,
   };
 }
 

@@ -69,9 +69,8 @@ class FuzzRun {
     this.arches = archesFor(options, options.arch);
     this.seed = options.seed ?? randomBytes(4).toString('hex');
     this.court = courtText(options);
-    const { quirks = 'intended', stats = false } = options;
-    const { defects, alone } = courtOf(options);
-    this.fuzzer = new Fuzzer({ arches: this.arches, seed: this.seed, quirks, defects, alone, stats });
+    const { arches, seed } = this;
+    this.fuzzer = new Fuzzer({ ...courtOf(options), arches, seed, stats: options.stats ?? false });
     const judged = options.alone ? 'one model by its invariants alone' : 'both models in lockstep';
     this.say(`Fuzzing ${this.arches.join(' and ')}, ${judged}. Seed ${this.seed}`);
   }

@@ -3,6 +3,7 @@ import { entry, MFN_MAX, type Entry } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
 import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, MAX_VCPUS, WINDOW_0, type Machine } from '../program/machine.js';
 import {
+  INTERRUPTIBLE_KINDS,
   MMU_COMMANDS,
   MMUEXT_COMMANDS,
   type DomainId,
@@ -164,27 +165,6 @@ export function hypercalls(machine: Machine): fc.Arbitrary<Hypercall> {
   );
 }
 
-/** Kinds of operations that an event can interrupt. */
-const INTERRUPTIBLE = new Set<Operation['kind']>([
-  'mmu_update',
-  'machphys',
-  'pin',
-  'unpin',
-  'new_baseptr',
-  'new_user_baseptr',
-  'clear_page',
-  'copy_page',
-  'set_ldt',
-  'mmuext',
-  'mmu_update_list',
-  'mmuext_op_list',
-  'write_cr3',
-  'resume',
-  'initialise',
-  'reset_vcpu',
-  'destroy',
-]);
-
 /** When an event arrives, if one does; what does not happen is left out, as `decode` does. */
 function interruptions(): fc.Arbitrary<Environment> {
   return fc.record(
@@ -203,7 +183,7 @@ export function operations(machine: Machine): fc.Arbitrary<Operation> {
     .map(([request, cpu, interruption]) => ({
       ...request,
       ...(cpu > 0 ? { cpu } : {}),
-      ...(INTERRUPTIBLE.has(request.kind) ? interruption : {}),
+      ...(INTERRUPTIBLE_KINDS.has(request.kind) ? interruption : {}),
     }));
 }
 

@@ -1,12 +1,10 @@
+import type { DefectClass } from '../../models/defects/index.js';
 import { environmentOf } from '../program/codec.js';
 import { OP_STORE_CACHED, OP_TOUCH, operationStarts, W_OPCODE } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 
-/** What a program needs, from little to much; the same letters as in the catalogue of defects (`models/defects`). */
-export type ProgramClass = 'S' | 'S+T' | 'P1' | 'P2' | 'K';
-
 /** The classes in words. */
-export const CLASS_WORDS: Readonly<Record<ProgramClass, string>> = {
+export const CLASS_WORDS: Readonly<Record<DefectClass, string>> = {
   S: 'one vCPU, no interruption',
   'S+T': 'one vCPU, no interruption, a TLB',
   P1: 'one vCPU whose hypercalls are interrupted',
@@ -15,7 +13,7 @@ export const CLASS_WORDS: Readonly<Record<ProgramClass, string>> = {
 };
 
 /** The first of these that the program has: a lost race, a second vCPU that runs, an event, use of the TLB. */
-export function classOf({ code }: Candidate): ProgramClass {
+export function classOf({ code }: Candidate): DefectClass {
   const cpus = new Set<number>();
   let events = false;
   let races = false;

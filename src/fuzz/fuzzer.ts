@@ -1,4 +1,3 @@
-import type { DefectId } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { pick } from '../generate/draw.js';
 import { drawMachine, machineOf } from '../generate/machines.js';
@@ -11,16 +10,11 @@ import type { Candidate } from '../shrink/candidates.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { Cells } from './cells.js';
 import { Outcomes } from './outcomes.js';
-import { type Trials, trialsOf } from './trials.js';
+import { type Court, type Trials, trialsOf } from './trials.js';
 
-export interface FuzzSettings {
+export interface FuzzSettings extends Court {
   readonly arches: readonly Arch[];
   readonly seed: string;
-  readonly quirks: MachineOptions['quirks'];
-  /** Mistakes that the optimized model makes. */
-  readonly defects: ReadonlySet<DefectId>;
-  /** Judged by the invariants alone, without the reference model. */
-  readonly alone: boolean;
   /** Keep count of what operations met (`cells`), for which every program is run once more. */
   readonly stats?: boolean;
   /** Options that every machine has, whatever is drawn for the others. */
@@ -67,11 +61,11 @@ export class Fuzzer {
   private readonly clean: Trials;
 
   constructor(private readonly settings: FuzzSettings) {
-    const { defects, alone, quirks } = settings;
-    const losses = quirks === 'shipped' && defects.size === 0;
-    this.trials = trialsOf({ defects, alone, losses });
-    this.clean = trialsOf({ defects: new Set(), alone, losses });
-    this.cells = settings.stats ? new Cells(new OptimizedModel(defects), settings.arches) : undefined;
+    this.trials = trialsOf(settings);
+    this.clean = trialsOf({ defects: new Set(), alone: settings.alone, quirks: 'intended' });
+    this.cells = settings.stats
+      ? new Cells(new OptimizedModel(settings.defects), settings.arches)
+      : undefined;
   }
 
   /** Draws and runs the next program; what it fails with, if it does. */

@@ -3,7 +3,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import { type Failure, Lockstep } from '../lockstep/lockstep.js';
-import type { Machine } from '../program/machine.js';
+import type { Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { Reducer, sameFailure } from '../shrink/reduce.js';
@@ -13,8 +13,8 @@ export interface Court {
   readonly defects: ReadonlySet<DefectId>;
   /** Without the reference model. */
   readonly alone: boolean;
-  /** References that Xen 4.17 loses are failures (rules 14). */
-  readonly losses: boolean;
+  /** With `shipped` and no defect, references that Xen 4.17 loses are failures (rules 14). */
+  readonly quirks: MachineOptions['quirks'];
 }
 
 /** Runs programs, with models kept by machine: the start state is made once. */
@@ -57,7 +57,7 @@ export function trialsOf(court: Court): Trials {
 }
 
 /** The models that judge by these rules, side by side. */
-export function lockstepOf({ defects, alone, losses }: Court): Lockstep {
+export function lockstepOf({ defects, alone, quirks }: Court): Lockstep {
   const reference = alone ? undefined : new ReferenceModel();
-  return new Lockstep(reference, new OptimizedModel(defects), losses);
+  return new Lockstep(reference, new OptimizedModel(defects), quirks === 'shipped' && defects.size === 0);
 }

@@ -189,3 +189,34 @@ export type Request =
   | { readonly kind: 'destroy' }
   /** XENMEM_decrease_reservation of one frame. */
   | { readonly kind: 'decrease_reservation'; readonly mfn: number };
+
+/** Kinds of requests that mmu_update takes, one or a list. */
+export const MMU_UPDATE_KINDS: ReadonlySet<Request['kind']> = new Set<MmuUpdate['kind']>([
+  'mmu_update',
+  'machphys',
+]);
+
+/** Kinds of requests that mmuext_op takes, one or a list. */
+export const MMUEXT_KINDS: ReadonlySet<Request['kind']> = new Set<Mmuext['kind']>([
+  'pin',
+  'unpin',
+  'new_baseptr',
+  'new_user_baseptr',
+  'clear_page',
+  'copy_page',
+  'set_ldt',
+  'mmuext',
+]);
+
+/** Kinds of operations that look for an event, and so can have `preempt` or `contend`. */
+export const INTERRUPTIBLE_KINDS: ReadonlySet<Request['kind']> = new Set<Request['kind']>([
+  ...MMU_UPDATE_KINDS,
+  ...MMUEXT_KINDS,
+  'mmu_update_list',
+  'mmuext_op_list',
+  'write_cr3',
+  'resume',
+  'initialise',
+  'reset_vcpu',
+  'destroy',
+]);

@@ -3,7 +3,15 @@ import { type Entry, P, PWT, RW, US, ZERO, entryOf } from '../../models/x86/entr
 import type { Level } from '../../models/x86/page-type.js';
 import { type Arch, BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import type { Environment, ListOptions, Operation, Request, Word64 } from '../program/operation.js';
-import { MMU_COMMANDS, MMUEXT_COMMANDS, type MmuCommand, type MmuextCommand } from '../program/operation.js';
+import {
+  INTERRUPTIBLE_KINDS,
+  MMU_COMMANDS,
+  MMU_UPDATE_KINDS,
+  MMUEXT_COMMANDS,
+  MMUEXT_KINDS,
+  type MmuCommand,
+  type MmuextCommand,
+} from '../program/operation.js';
 import { indexOf, offsetOf, windowAddress, windowOf } from './names.js';
 
 /** What the rest of the program offers as simpler operands. */
@@ -36,30 +44,9 @@ export function* simplerForms(operation: Operation, scene: Scene): Generator<Ope
   yield* smallerOperands(operation, scene);
 }
 
-const INTERRUPTIBLE = new Set<Request['kind']>([
-  'mmu_update',
-  'machphys',
-  'pin',
-  'unpin',
-  'new_baseptr',
-  'new_user_baseptr',
-  'clear_page',
-  'copy_page',
-  'set_ldt',
-  'mmuext',
-  'mmu_update_list',
-  'mmuext_op_list',
-  'multicall',
-  'write_cr3',
-  'resume',
-  'initialise',
-  'reset_vcpu',
-  'destroy',
-]);
-
 /** The request in the same environment, so far as that kind of request has one. */
 export function withEnvironmentOf({ cpu, preempt, contend }: Environment, request: Request): Operation {
-  const interruptible = INTERRUPTIBLE.has(request.kind);
+  const interruptible = INTERRUPTIBLE_KINDS.has(request.kind);
   return {
     ...request,
     ...(cpu ? { cpu } : {}),
@@ -234,8 +221,6 @@ function* smallerOperands(operation: Operation, scene: Scene): Generator<Operati
 
 type List = Extract<Operation, { kind: 'mmu_update_list' | 'mmuext_op_list' | 'multicall' }>;
 
-const UPDATES = new Set(['mmu_update', 'machphys']);
-
 /** The list with one of its items simpler, and of a kind that it can hold. */
 function* simplerItems(list: List, scene: Scene): Generator<Operation> {
   for (let i = 0; i < list.items.length; i++) {
@@ -245,22 +230,17 @@ function* simplerItems(list: List, scene: Scene): Generator<Operation> {
   }
 }
 
-const MMUEXT = new Set([
-  'pin',
-  'unpin',
-  'new_baseptr',
-  'new_user_baseptr',
-  'clear_page',
-  'copy_page',
-  'set_ldt',
-  'mmuext',
-]);
 const OTHER_HYPERCALLS = new Set(['mmu_update_list', 'mmuext_op_list', 'update_va', 'set_gdt', 'iret_user']);
 
 function holds(list: List, { kind }: Operation): boolean {
-  if (list.kind === 'mmu_update_list') return UPDATES.has(kind);
-  if (list.kind === 'mmuext_op_list') return MMUEXT.has(kind);
-  return UPDATES.has(kind) || MMUEXT.has(kind) || OTHER_HYPERCALLS.has(kind) || kind === 'update_descriptor';
+  if (list.kind === 'mmu_update_list') return MMU_UPDATE_KINDS.has(kind);
+  if (list.kind === 'mmuext_op_list') return MMUEXT_KINDS.has(kind);
+  return (
+    MMU_UPDATE_KINDS.has(kind) ||
+    MMUEXT_KINDS.has(kind) ||
+    OTHER_HYPERCALLS.has(kind) ||
+    kind === 'update_descriptor'
+  );
 }
 
 function* simplerFills(fill: Extract<Operation, { kind: 'fill' }>, scene: Scene): Generator<Operation> {

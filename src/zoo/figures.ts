@@ -1,7 +1,6 @@
 /** What a measurement of the catalogue comes to. Nothing here depends on the speed of the machine. */
-import { CONTROLS, type Defect, type DefectId } from '../../models/defects/index.js';
+import { CONTROLS, type Defect, type DefectClass, type DefectId } from '../../models/defects/index.js';
 import { INVARIANTS } from '../../properties/index.js';
-import type { ProgramClass } from '../fuzz/class.js';
 import { AGREEMENT, type Judge, JUDGES } from './judges.js';
 
 /** A shrunk find. */
@@ -10,7 +9,7 @@ export interface Caught {
   readonly id: string;
   /** Operations; of a list or multicall, those in it. */
   readonly length: number;
-  readonly class: ProgramClass;
+  readonly class: DefectClass;
   /** Who saw it first. */
   readonly judge: Judge;
   /** Without any one operation or element the program no longer fails so. */

@@ -9,7 +9,7 @@ const withShortest = DEFECTS.flatMap((defect) =>
 );
 
 function trials(...defects: DefectId[]): Trials {
-  return trialsOf({ defects: new Set(defects), alone: false, losses: false });
+  return trialsOf({ defects: new Set(defects), alone: false, quirks: 'intended' });
 }
 
 function parse(id: string, text: string) {
