@@ -1,8 +1,9 @@
 /** The options that decide what counts as a failure, the same for all commands that judge programs. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { type Defect, defectsNamed } from '../../models/defects/index.js';
 import type { Court } from '../fuzz/trials.js';
 import type { Arch } from '../program/machine.js';
+import type { CliCommand } from './command.js';
 
 export interface CourtOptions {
   readonly quirks?: 'intended' | 'shipped';
@@ -11,6 +12,25 @@ export interface CourtOptions {
 }
 
 export const ARCHES: readonly Arch[] = ['x86_64', 'x86_32'];
+
+/** Adds the options that decide what counts as a failure. */
+export function addCourtOptions(command: CliCommand): CliCommand {
+  return command
+    .addOption(
+      new Option(
+        '--quirks <which>',
+        'shipped: Xen 4.17 with the references it loses, which are failures then; intended: without',
+      )
+        .choices(['intended', 'shipped'])
+        .default('intended'),
+    )
+    .option(
+      '--defect <id>',
+      'a mistake that the optimized model makes: its id, or an advisory such as xsa-182; may be repeated',
+      addDefects,
+    )
+    .option('--alone', 'without the reference model: the invariants alone judge');
+}
 
 /** Adds what one `--defect` names. */
 export function addDefects(word: string, before: readonly Defect[] = []): readonly Defect[] {

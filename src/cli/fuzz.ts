@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
@@ -5,7 +6,15 @@ import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { TextError } from '../text/error.js';
-import { archesFor, type CourtOptions, courtOf, courtText } from './court-options.js';
+import { CliCommand, wholeNumber } from './command.js';
+import {
+  addCourtOptions,
+  archesFor,
+  ARCHES,
+  type CourtOptions,
+  courtOf,
+  courtText,
+} from './court-options.js';
 import {
   findId,
   findJson,
@@ -28,8 +37,24 @@ export interface FuzzOptions extends CourtOptions {
 }
 
 const SECONDS_DEFAULT = 30;
+const SECONDS_MAX = 31_536_000;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
+
+export const fuzzCommand = addCourtOptions(new CliCommand('fuzz'))
+  .description(
+    'run generated programs on both models in lockstep, every invariant checked; shrink and keep what fails',
+  )
+  .addOption(new Option('--arch <arch>', 'one architecture only').choices(ARCHES))
+  .option('--seed <seed>', 'name of the random stream (default: a new one, printed)')
+  .option('--time <seconds>', 'how long to draw programs (default: 30)', wholeNumber('seconds', SECONDS_MAX))
+  .option('--ops <count>', 'how many operations to run instead', wholeNumber('operations'))
+  .option('--stats', 'also print what operations met: level, type before, answer, and what none met')
+  .option('--json', 'one JSON object a line: each find, then the summary')
+  .example('half a minute on both architectures', 'fuzz')
+  .example('find a mistake that Xen once made', 'fuzz --defect xsa-182')
+  .example('do the same again', 'fuzz --arch x86_32 --seed spring --ops 100000')
+  .action(fuzz);
 
 /**
  * `pvmmu fuzz`: exit status 0 if nothing was found, 1 if something was, 130 after Ctrl-C.

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
-import { Trials } from '../fuzz/trials.js';
+import { lockstepOf, Trials } from '../fuzz/trials.js';
 import { Lockstep } from '../lockstep/lockstep.js';
 import type { Program } from '../program/program.js';
 import {
@@ -19,6 +19,8 @@ import { TextError } from '../text/error.js';
 import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printOperation, printProgram } from '../text/print.js';
 import { readProgramText } from '../text/read.js';
+import { CliCommand, wholeNumber } from './command.js';
+import { addCourtOptions, courtOf, type CourtOptions } from './court-options.js';
 import { whatFailed } from './find-report.js';
 import { shrinkInSlices } from './progress.js';
 
@@ -28,6 +30,16 @@ export interface ReduceOptions {
   /** A new file for the shrunk programs, and for what else was met. */
   readonly output?: string;
 }
+
+export const reduceCommand = addCourtOptions(new CliCommand('reduce'))
+  .description('shrink the programs of a text that fail, and show that nothing can be left out')
+  .argument('<file>', 'program text, plain or gzipped; - for standard input')
+  .option('--budget <runs>', 'most runs for each program that fails', wholeNumber('runs'))
+  .option('-o, --output <file>', 'new file for the shrunk programs')
+  .example('shrink a find again', 'reduce --defect xsa-182 .pvmmu/finds/253897a7-22ed.pvmmu')
+  .action((file: string, options: ReduceOptions & CourtOptions) =>
+    reduceFile(file, options, () => lockstepOf(courtOf(options))),
+  );
 
 /** Characters of a program's name that are kept in a longer one: a name has at most 200. */
 const NAME_MAX = 180;

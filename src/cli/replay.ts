@@ -1,12 +1,27 @@
+import { Option } from 'commander';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import type { Model } from '../../models/model.js';
 import { type Difference, replayFile, type Tally } from '../replay/replay.js';
+import { CliCommand } from './command.js';
 
 export interface ReplayOptions {
   readonly model: 'reference' | 'optimized' | 'both';
   readonly json?: true;
 }
+
+export const replayCommand = new CliCommand('replay')
+  .description('replay recorded programs and compare every answer and final state')
+  .argument('<file...>', 'program texts, plain or gzipped; - for standard input')
+  .addOption(
+    new Option('--model <which>', 'models to run')
+      .choices(['reference', 'optimized', 'both'])
+      .default('both'),
+  )
+  .option('--json', 'one JSON object a line: each difference, then the summary')
+  .example('compare both models with real Xen', 'replay vectors/xen-4.17-x86_64-a.pvmmu.gz')
+  .example('one model, for scripts', 'replay --model optimized --json regressions/*.pvmmu')
+  .action(replay);
 
 /** Differences printed in full; the rest is counted. */
 const PRINTED_MAX = 100;

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { clearLine, cursorTo } from 'node:readline';
 import { CONTROLS, type Defect, DEFECTS } from '../../models/defects/index.js';
 import {
@@ -17,6 +18,8 @@ import {
 import { requireWritable, writeZoo } from '../zoo/files.js';
 import { SEEDS_DEFAULT } from '../zoo/markdown.js';
 import { measure, measureControl, type Measurement, type MeasureOptions } from '../zoo/measure.js';
+import { CliCommand, wholeNumber } from './command.js';
+import { addDefects } from './court-options.js';
 
 export interface ZooOptions {
   readonly seeds?: number;
@@ -28,6 +31,27 @@ export interface ZooOptions {
   /** File to write the measurement to, and a `.json` beside it. */
   readonly md?: string;
 }
+
+const SECONDS_MAX = 31_536_000;
+const SEEDS_MAX = 10_000;
+
+export const zooCommand = new CliCommand('zoo')
+  .description(
+    "hunt every mistake of Xen's history that the optimized model can make, with and without the reference model",
+  )
+  .option('--seeds <count>', 'hunts for each (default: 5)', wholeNumber('seeds', SEEDS_MAX))
+  .option('--only <id>', 'one defect, or those of an advisory such as xsa-182; may be repeated', addDefects)
+  .option('--time <seconds>', 'most seconds of a hunt', wholeNumber('seconds', SECONDS_MAX))
+  .option('--json', 'one JSON object a line: each defect, control and invariant, then the summary')
+  .addOption(
+    new Option(
+      '--md <file>',
+      'also write the measurement there, and its figures to a .json beside it',
+    ).conflicts(['only', 'time']),
+  )
+  .example('hunt one advisory', 'zoo --only xsa-182')
+  .example('measure all of it again', 'zoo --md docs/zoo.md')
+  .action(zoo);
 
 /** Most operations of a hunt. */
 const OPERATIONS = 1_000_000;

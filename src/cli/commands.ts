@@ -1,0 +1,20 @@
+/** The table of commands: what can be asked of pvmmu. Help, suggestions, completion and the man page are made from it. */
+import manifest from '../../package.json' with { type: 'json' };
+import { CliCommand } from './command.js';
+import { completionCommand } from './completion.js';
+import { fuzzCommand } from './fuzz.js';
+import { manCommand } from './man.js';
+import { reduceCommand } from './reduce.js';
+import { replayCommand } from './replay.js';
+import { zooCommand } from './zoo.js';
+
+export const program = new CliCommand('pvmmu')
+  .description(
+    'Checks the pagetable rules of Xen PV guests: two models in lockstep, and real recorded answers.',
+  )
+  .version(manifest.version)
+  .example('half a minute of fuzzing', 'fuzz')
+  .example('a first find, within a second', 'fuzz --defect xsa-182');
+
+for (const command of [fuzzCommand, reduceCommand, replayCommand, zooCommand, completionCommand, manCommand])
+  program.addCommand(command);
