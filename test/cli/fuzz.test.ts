@@ -159,18 +159,6 @@ describe('fuzz', () => {
     expect(err).toMatch(message);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
   });
-
-  test('suggests the option that was meant', async () => {
-    const { status, err } = await fuzz(['--defct', 'xsa-182']);
-    expect(status).toBe(2);
-    expect(err).toContain('Did you mean --defect?');
-  });
-});
-
-test.each(['replay', 'fuzz', 'reduce'])('the help of %s has an example', async (command) => {
-  const { status, out } = await pvmmu([command, '--help']);
-  expect(status).toBe(0);
-  expect(out).toMatch(new RegExp(`Example: npx pvmmu ${command} `));
 });
 
 test('reduce takes a kept find with its options and shrinks it to the same', async () => {
