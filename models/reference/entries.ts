@@ -7,10 +7,14 @@ import { EINVAL } from '../x86/result.js';
 export const isPresent = (e: Entry): boolean => (e.flags & f.P) !== 0;
 const withFlags = (e: Entry, flags: number): Entry => (flags === e.flags ? e : entry(e.mfn, flags));
 // mm.c: L1_DISALLOW_MASK .. L4_DISALLOW_MASK, l1_disallow_mask, l3_disallow_mask (rules 2.1).
-export function isForbidden({ arch, hardwareDomain, debugBuild }: Machine, level: number, e: Entry): boolean {
+export function forbiddenFlags(
+  { arch, hardwareDomain, debugBuild }: Machine,
+  level: number,
+  e: Entry,
+): number {
   const l1 = (hardwareDomain ? 0 : f.CACHE_ATTRIBUTES) | (debugBuild ? f.GNTTAB : 0);
   const upper = f.PWT | f.PCD | f.PSE | f.G | (level === 3 && arch === 'x86_32' ? f.AVAIL_HIGH | f.NX : 0);
-  return isPresent(e) && (e.flags & (level === 1 ? l1 : upper)) !== 0;
+  return isPresent(e) ? e.flags & (level === 1 ? l1 : upper) : 0;
 }
 // pv/mm.h: adjust_guest_l1e .. l4e. A 64-bit kernel runs in ring 3; bit 52 marks its own pages (rules 2.2).
 export function adjustGuestEntry(is32bit: boolean, level: number, e: Entry): Entry {

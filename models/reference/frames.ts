@@ -1,6 +1,7 @@
 // The frame table: who owns a frame, what is in it, and what Xen itself writes there (arch/x86/mm.c).
 import { XEN_MFN, type Machine, type Range } from '../../src/program/machine.js';
 import type { Word64 } from '../../src/program/operation.js';
+import { frameName } from '../../src/text/naming.js';
 import { Changes, WHOLE_FRAME } from '../x86/changes.js';
 import { ZERO, isSame, type Entry } from '../x86/entry.js';
 import * as t from '../x86/page-type.js';
@@ -23,6 +24,9 @@ export class Frames {
   pages: (Page | undefined)[] = [];
   touched: Page[] = [];
   vcpus: Vcpu[] = [];
+  // Hears what a debug build of Xen prints where it refuses something (`printk.ts`); mostly nobody does.
+  printk: ((line: string) => void) | undefined;
+  nameOf = ({ mfn }: { readonly mfn: number }): string => frameName(mfn, this.machine);
   isIntended = (): boolean => this.machine.quirks === 'intended'; // rules 16.8
   is32bit = (): boolean => this.machine.arch === 'x86_32';
   isPaeL3 = (table: Page): boolean => this.is32bit() && table.type === TYPE_L3;

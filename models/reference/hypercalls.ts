@@ -9,7 +9,7 @@ import * as rules from './entries.js';
 import { Mm } from './mm.js';
 import * as by from './page.js';
 import { entryHolder, isPinned, levelOf, type Page } from './page.js';
-import { NO_LDT, RESTART, restartable, type Vcpu } from './vcpu.js';
+import { NO_LDT, RESTART, isError, restartable, type Vcpu } from './vcpu.js';
 
 export type Of<K> = Extract<Operation, { kind: K }>;
 export type Frame = { readonly mfn: number };
@@ -49,8 +49,11 @@ export class Hypercalls extends Mm {
   modEntry(table: Page, slot: number, e: Entry, fd: DomainId, mayBeFast = true): number {
     const level = levelOf(table);
     if (this.isPaeL3(table) && slot >= 3) return EINVAL;
-    if (!this.isGuestSlot(table, slot)) return level === TYPE_L4 ? EINVAL : EPERM;
-    if (rules.isForbidden(this.machine, level, e)) return EINVAL;
+    if (!this.isGuestSlot(table, slot)) {
+      this.printk?.(`L${level} update in Xen-private area, slot 0x${slot.toString(16)}`);
+      return level === TYPE_L4 ? EINVAL : EPERM;
+    }
+    if (this.isForbidden(level, e)) return EINVAL;
     const [old, wanted] = [table.read(slot), rules.adjustGuestEntry(this.is32bit(), level, e)];
     const isFast = mayBeFast && rules.isFastPath(this.machine, level, old, wanted);
     if (level > TYPE_L1 && !isFast) return this.modTableEntry(table, slot, old, wanted);
@@ -91,13 +94,19 @@ export class Hypercalls extends Mm {
     if (this.is32bit() && level === 4) return OK;
     const [page, wasPinned] = [this.page(mfn), isPinned(this.page(mfn))];
     const code = this.getPageAndType(mfn, level, by.PIN, { preemptible: true });
+    if (isError(code)) this.printk?.(`Error -${code} while pinning mfn ${this.nameOf({ mfn })}`);
     if (code !== OK || !wasPinned) return restartable(code);
+    this.printk?.(`mfn ${this.nameOf({ mfn })} already pinned`);
     if (level === TYPE_L1) this.putPageAndType(page, by.PIN);
     else this.deferWhole(this.curr, page, by.PIN);
     return EINVAL;
   }
   unpin({ mfn }: Frame): number {
-    if (!isPinned(this.page(mfn))) return EINVAL;
+    if (!isPinned(this.page(mfn))) {
+      const isOwn = this.page(mfn).owner === OWNER_GUEST;
+      this.printk?.(`mfn ${this.nameOf({ mfn })} ${isOwn ? 'not pinned' : 'bad owner'}`);
+      return EINVAL;
+    }
     this.putOrDefer(this.page(mfn), by.PIN);
     return OK;
   }
@@ -110,6 +119,7 @@ export class Hypercalls extends Mm {
     if (mfn === old) curr.tlb.flush();
     if (mfn === old) return OK;
     const code = this.getPageAndType(mfn, TYPE_L4, curr.as(by.KERNEL_BASE), { preemptible: true });
+    if (isError(code)) this.printk?.(`Error while installing new baseptr ${this.nameOf({ mfn })}`);
     if (code !== OK) return restartable(code);
     this.destroyLdt(curr);
     this.fillRoMpt(this.page(mfn));
@@ -122,6 +132,7 @@ export class Hypercalls extends Mm {
     const [{ curr }, old, holder] = [this, this.curr.kernelBase, this.curr.as(by.KERNEL_BASE)];
     const isNew = mfn !== old;
     const code = isNew ? this.getPageAndType(mfn, TYPE_L3, holder, { preemptible: true }) : OK;
+    if (isError(code)) this.printk?.(`Error while installing new compat baseptr ${this.nameOf({ mfn })}`);
     if (code !== OK) return restartable(code);
     curr.kernelBase = mfn;
     if (isNew && old !== 0) this.deferWhole(curr, this.page(old), holder);
@@ -135,6 +146,7 @@ export class Hypercalls extends Mm {
     if (this.is32bit()) return EINVAL;
     if (mfn === old) return OK;
     const code = mfn === 0 ? OK : this.getPageAndType(mfn, TYPE_L4, holder, { preemptible: true });
+    if (isError(code)) this.printk?.(`Error -${code} installing new mfn ${this.nameOf({ mfn })}`);
     if (code !== OK) return restartable(code);
     curr.userBase = mfn;
     return old === 0 ? OK : this.putOrDefer(this.page(old), holder);

@@ -7,6 +7,7 @@ import { TYPE_L1, TYPE_L2, TYPE_L4, TYPE_WRITABLE, isTable } from '../x86/page-t
 import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
 import * as rules from './entries.js';
 import { Frames } from './frames.js';
+import { typeHex, typeInfoHex } from './printk.js';
 import { DEFERRED, LOST, PARTIAL, TYPE_L2_PAE, type Page } from './page.js';
 import { assert, entryHolder, handOver, ledgers, levelOf, strike } from './page.js';
 import { INTERRUPTED, PreemptCheck, RESTART, isError, type Deferred, type Vcpu } from './vcpu.js';
@@ -31,7 +32,15 @@ export class Mm extends Frames {
   // table's goes on (rules 1.4, 16.2 GETTYPE).
   getPageType(page: Page, type: number, holder: number, preemptible = false): number {
     const isUnused = page.typeRefs.length === 0;
-    if (!isUnused && page.type !== type) return EINVAL;
+    if (!isUnused && page.type !== type) {
+      // One level up it may be a linear entry, which is tried next.
+      const isRecursive = isTable(type & t.INFO_TYPE) && levelOf(page) === (type & t.INFO_TYPE) + 1;
+      if (!isRecursive)
+        this.printk?.(
+          `Bad type (saw ${typeInfoHex(page)} != exp ${typeHex(type)}) for mfn ${this.nameOf(page)}`,
+        );
+      return EINVAL;
+    }
     if (preemptible && this.event.isContended()) return INTERRUPTED;
     const wasPartial = page.partial;
     this.changing(page).typeRefs.push(holder);
@@ -53,6 +62,8 @@ export class Mm extends Frames {
   validatePage(page: Page, holder: number): number {
     const isUpper = isTable(levelOf(page)) && levelOf(page) > TYPE_L1;
     const code = isUpper ? this.promote(page) : this.promoteL1(page);
+    if (isError(code))
+      this.printk?.(`Error while validating mfn ${this.nameOf(page)} for type ${typeHex(page.type)}`);
     if (code === OK) page.validated = true;
     else if (code === RESTART || (isError(code) && this.curr.deferred?.table === page)) {
       handOver(page.typeRefs, holder, PARTIAL);
@@ -98,7 +109,10 @@ export class Mm extends Frames {
   // place can give back but one (rules 16.3 TAKE).
   getPageAndType(mfn: number, type: number, holder: number, { preemptible, set, retain }: Take = {}): number {
     const page = this.page(mfn);
-    if (!set && page.owner !== t.OWNER_GUEST) return EINVAL;
+    if (!set && page.owner !== t.OWNER_GUEST) {
+      this.printk?.(`Could not get page ref for mfn ${this.nameOf({ mfn })}`);
+      return EINVAL;
+    }
     if (!set) this.changing(page).generalRefs.push(holder);
     const code = this.getPageType(page, type, holder, preemptible);
     if (code === OK || set || (retain && code === RESTART)) return code;
@@ -117,18 +131,37 @@ export class Mm extends Frames {
   // get_page_from_l1e. Writable is only what is nothing but memory: that is the whole safety (rules 2.1, 2.3).
   getPageFromL1e(e: Entry, table: Page, slot: number, pgOwner: number): Entry | number {
     const [page, holder] = [this.page(e.mfn), entryHolder(table, slot)];
-    if (rules.isForbidden(this.machine, TYPE_L1, e)) return EINVAL;
+    if (this.isForbidden(TYPE_L1, e)) return EINVAL;
     if (!rules.isPresent(e)) return e;
     if (page.owner === t.OWNER_IO || e.mfn >= this.frameLimit) {
       const isPermitted = this.machine.hardwareDomain && e.mfn < MFN_ADDRESSABLE && pgOwner !== t.OWNER_XEN;
-      if (!isPermitted) return e.mfn === MFN_MAX ? EINVAL : EPERM;
+      if (!isPermitted && e.mfn === MFN_MAX) return EINVAL;
+      if (!isPermitted) this.printk?.(`non-privileged attempt to map MMIO space ${this.nameOf(e)}`);
+      if (!isPermitted) return EPERM;
       return rules.restrictIoMapping(e, this.isReadOnlyIo(e.mfn));
     }
-    if (page.owner !== t.OWNER_GUEST || pgOwner !== t.OWNER_GUEST) return EBUSY;
-    if (page.special && e.flags & CACHE_ATTRIBUTES) return EACCES;
-    if (e.flags & RW) return this.getPageAndType(e.mfn, TYPE_WRITABLE, holder) === OK ? e : EBUSY;
+    if (page.owner !== t.OWNER_GUEST || pgOwner !== t.OWNER_GUEST) return this.couldNotPin(e);
+    if (page.special && e.flags & CACHE_ATTRIBUTES) {
+      this.printk?.('Attempt to change cache attributes of Xen heap page');
+      return EACCES;
+    }
+    if (e.flags & RW) {
+      if (this.getPageAndType(e.mfn, TYPE_WRITABLE, holder) === OK) return e;
+      this.printk?.('Could not get page type PGT_writable_page');
+      return this.couldNotPin(e);
+    }
     this.changing(page).generalRefs.push(holder);
     return e;
+  }
+  couldNotPin(e: Entry): number {
+    this.printk?.(`Error getting mfn ${this.nameOf(e)} from L1 entry`);
+    return EBUSY;
+  }
+  isForbidden(level: number, e: Entry): boolean {
+    const forbidden = rules.forbiddenFlags(this.machine, level, e);
+    if (forbidden !== 0)
+      this.printk?.(`Bad L${level} flags ${level === 1 ? '0x' : ''}${forbidden.toString(16)}`);
+    return forbidden !== 0;
   }
   // put_page_from_l1e. I/O mappings hold nothing (rules 2.3).
   putPageFromL1e(e: Entry, table: Page, slot: number): void {
@@ -141,7 +174,7 @@ export class Mm extends Frames {
   // If a slot-3 L2 is shared, the references just taken are never given back (rules 2.4, 6.3, 14.2, 16.3 LNTAKE).
   getPageFromTableEntry(e: Entry, table: Page, slot: number, set = false, retain = false): number {
     const [level, holder] = [levelOf(table), entryHolder(table, slot)];
-    if (rules.isForbidden(this.machine, level, e)) return EINVAL;
+    if (this.isForbidden(level, e)) return EINVAL;
     if (!rules.isPresent(e)) return OK;
     const type = this.isPaeL3(table) && slot === 3 ? TYPE_L2_PAE : level - 1;
     const take = { preemptible: level > TYPE_L2, set, retain };
@@ -174,7 +207,11 @@ export class Mm extends Frames {
   // get_l2_linear_pagetable etc. An entry without RW may name a table of its level; no chains (rules 2.5).
   getLinearPagetable(e: Entry, table: Page, slot: number): boolean {
     const target = this.page(e.mfn);
-    if (!this.machine.linear || e.flags & RW) return false;
+    if (!this.machine.linear) return false;
+    if (e.flags & RW) {
+      this.printk?.('Attempt to create linear p.t. with write perms');
+      return false;
+    }
     if (target === table) return true;
     if (target.owner !== t.OWNER_GUEST || table.linear < 0 || target.linear > 0) return false;
     if (!target.validated || levelOf(target) !== levelOf(table)) return false;
@@ -190,7 +227,10 @@ export class Mm extends Frames {
       const allowed = isL1
         ? this.getPageFromL1e(e, table, slot, t.OWNER_GUEST)
         : rules.checkDescriptor(this.machine, e);
-      if (typeof allowed === 'number' && isL1) this.demoteL1(table, slot);
+      if (typeof allowed === 'number' && isL1) {
+        this.printk?.(failure(allowed, table, slot));
+        this.demoteL1(table, slot);
+      }
       if (typeof allowed === 'number') return allowed;
       this.setEntry(table, slot, isL1 ? rules.adjustGuestEntry(this.is32bit(), TYPE_L1, allowed) : allowed);
     }
@@ -241,6 +281,7 @@ export class Mm extends Frames {
     if (code === INTERRUPTED && !isBegun) return INTERRUPTED;
     if (isBegun || code === RESTART) table.stopAt(slot, set || code === RESTART || isChildDeferred);
     if (!isError(code)) return RESTART;
+    this.printk?.(failure(code, table, slot));
     // The general reference of the place becomes the slot's, or the slot's the place's.
     const [from, to] = [this.curr.as(DEFERRED), entryHolder(table, slot)];
     if (isChildDeferred && isBegun && !set) handOver(child.generalRefs, from, to);
@@ -324,6 +365,8 @@ export class Mm extends Frames {
     return code === OK ? OK : RESTART;
   }
 }
+const failure = (code: number, table: Page, slot: number) =>
+  `Failure -${code} in promote_l${levelOf(table)}_table: slot 0x${slot.toString(16)}`;
 // What _put_page_type asserts: a program that gets here is a find.
 function bugOn({ mfn, partial, validated, typeRefs }: Page, finish: boolean): string {
   const state = partial ? 'partial' : validated ? 'validated' : 'not validated';

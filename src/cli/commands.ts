@@ -4,6 +4,7 @@ import { CliCommand } from './command.js';
 import { completionCommand } from './completion.js';
 import { fuzzCommand } from './fuzz.js';
 import { manCommand } from './man.js';
+import { reportCommand } from './report.js';
 import { reduceCommand } from './reduce.js';
 import { replayCommand } from './replay.js';
 import { zooCommand } from './zoo.js';
@@ -16,5 +17,13 @@ export const program = new CliCommand('pvmmu')
   .example('half a minute of fuzzing', 'fuzz')
   .example('a first find, within a second', 'fuzz --defect xsa-182');
 
-for (const command of [fuzzCommand, reduceCommand, replayCommand, zooCommand, completionCommand, manCommand])
-  program.addCommand(command);
+const COMMANDS = [
+  fuzzCommand,
+  reduceCommand,
+  reportCommand,
+  replayCommand,
+  zooCommand,
+  completionCommand,
+  manCommand,
+];
+for (const command of COMMANDS) program.addCommand(command);

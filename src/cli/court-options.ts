@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { type Defect, defectsNamed } from '../../models/defects/index.js';
 import type { Court } from '../fuzz/trials.js';
 import type { Arch } from '../program/machine.js';
-import type { CliCommand } from './command.js';
+import { CliCommand } from './command.js';
 
 export interface CourtOptions {
   readonly quirks?: 'intended' | 'shipped';
@@ -49,16 +49,6 @@ export function courtOf({ quirks = 'intended', defect = [], alone }: CourtOption
   };
 }
 
-/** The options as they are typed, in an order that stays; empty for the usual ones. */
-export function courtText({ quirks, defect = [], alone }: CourtOptions): string {
-  const ids = [...new Set(defect.map(({ id }) => id))].sort();
-  return [
-    ...(quirks === 'shipped' ? ['--quirks shipped'] : []),
-    ...ids.map((id) => `--defect ${id}`),
-    ...(alone ? ['--alone'] : []),
-  ].join(' ');
-}
-
 /**
  * Architectures on which any of the defects can be made, or the one that was asked for.
  *
@@ -74,4 +64,10 @@ export function archesFor({ defect = [] }: CourtOptions, arch: Arch | undefined)
   throw new InvalidArgumentError(
     `defect ${ids} cannot be made on ${arch}, expected --arch ${possible.join(' or ')}`,
   );
+}
+
+/** The court that the words of a command line ask for, such as those that a kept find has. */
+export function courtFromWords(words: string): Court {
+  const command = addCourtOptions(new CliCommand('find')).exitOverride();
+  return courtOf(command.parse(words.split(' ').filter(Boolean), { from: 'user' }).opts<CourtOptions>());
 }

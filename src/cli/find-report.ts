@@ -6,10 +6,13 @@ import { FINDS_FOLDER } from '../database/finds.js';
 import { CLASS_WORDS, classOf } from '../fuzz/class.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import { operationStarts } from '../program/record.js';
+import { mailText } from '../report/mail.js';
+import { tellStory } from '../report/story.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { idOf } from '../shrink/identity.js';
 import type { Reduction } from '../shrink/reduce.js';
 import { candidateText } from '../shrink/text.js';
+import { courtFromWords } from './court-options.js';
 
 /** A find as a run reports it. */
 export interface Report {
@@ -73,18 +76,15 @@ export function storedFind({ id, program, failure, answers, options, repeat }: R
 
 /** Several lines, from what failed on. */
 export function findText(report: Report): string {
-  const { program, failure, answers, shrunk } = report;
+  const { program, failure, shrunk } = report;
   if (!shrunk) return otherText(report);
   const { reduction, operationsDrawn, withoutDefects } = shrunk;
   const kind = classOf(program);
   return [
     '',
-    `Found: ${whatFailed(failure)}`,
-    failure.message,
-    `Shrunk from ${operationsDrawn} operations in ${reduction.runs} runs:`,
+    `Found: ${whatFailed(failure)}. Shrunk from ${operationsDrawn} operations in ${reduction.runs} runs:`,
     '',
-    candidateText(program, 'counterexample', answers).trimEnd(),
-    '',
+    mailText(tellStory(program, courtFromWords(report.options))),
     ...(withoutDefects ? ['It fails without the defect too, so it does not show the defect.'] : []),
     `Class: ${kind} (${CLASS_WORDS[kind]})`,
     savedText(report),

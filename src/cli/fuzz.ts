@@ -6,15 +6,9 @@ import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { TextError } from '../text/error.js';
+import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
-import {
-  addCourtOptions,
-  archesFor,
-  ARCHES,
-  type CourtOptions,
-  courtOf,
-  courtText,
-} from './court-options.js';
+import { addCourtOptions, archesFor, ARCHES, type CourtOptions, courtOf } from './court-options.js';
 import {
   findId,
   findJson,
@@ -93,7 +87,7 @@ class FuzzRun {
   ) {
     this.arches = archesFor(options, options.arch);
     this.seed = options.seed ?? randomBytes(4).toString('hex');
-    this.court = courtText(options);
+    this.court = courtText(courtOf(options));
     const { arches, seed } = this;
     this.fuzzer = new Fuzzer({ ...courtOf(options), arches, seed, stats: options.stats ?? false });
     const judged = options.alone ? 'one model by its invariants alone' : 'both models in lockstep';

@@ -39,6 +39,12 @@ function comment(key: string, value: string): string {
   return `# ${key}: ${value.replaceAll(/\s+/g, ' ')}\n`;
 }
 
+/** The options that a kept find's text says it needs; undefined where the text is no find's. */
+export function optionsIn(text: string): string | undefined {
+  if (!/^# kind: /m.test(text)) return undefined;
+  return /^# options: (.*?)\r?$/m.exec(text)?.[1] ?? '';
+}
+
 /**
  * The find that a text holds.
  *

@@ -17,6 +17,20 @@ export interface Court {
   readonly quirks: MachineOptions['quirks'];
 }
 
+/** The court as the options of `pvmmu fuzz` say it, in an order that stays; empty for the usual one. */
+export function courtText({ quirks, defects, alone }: Court): string {
+  return [
+    ...(quirks === 'shipped' ? ['--quirks shipped'] : []),
+    ...[...defects].sort().map((id) => `--defect ${id}`),
+    ...(alone ? ['--alone'] : []),
+  ].join(' ');
+}
+
+/** Whether references that Xen 4.17 loses are failures. */
+export function losesCount({ quirks, defects }: Court): boolean {
+  return quirks === 'shipped' && defects.size === 0;
+}
+
 /** Runs programs, with models kept by machine: the start state is made once. */
 export class Trials {
   /** The optimized model's answers in the last run, by record. */
@@ -57,7 +71,7 @@ export function trialsOf(court: Court): Trials {
 }
 
 /** The models that judge by these rules, side by side. */
-export function lockstepOf({ defects, alone, quirks }: Court): Lockstep {
-  const reference = alone ? undefined : new ReferenceModel();
-  return new Lockstep(reference, new OptimizedModel(defects), quirks === 'shipped' && defects.size === 0);
+export function lockstepOf(court: Court): Lockstep {
+  const reference = court.alone ? undefined : new ReferenceModel();
+  return new Lockstep(reference, new OptimizedModel(court.defects), losesCount(court));
 }

@@ -1,0 +1,79 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { optionsIn } from '../database/find-text.js';
+import type { Court } from '../fuzz/trials.js';
+import type { Program } from '../program/program.js';
+import { mailText } from '../report/mail.js';
+import { type Story, tellStory } from '../report/story.js';
+import { TextError } from '../text/error.js';
+import { ProgramCollector } from '../text/parse.js';
+import { readProgramText } from '../text/read.js';
+import { CliCommand } from './command.js';
+import { addCourtOptions, courtFromWords, courtOf, type CourtOptions } from './court-options.js';
+
+export interface ReportOptions extends CourtOptions {
+  readonly program?: string;
+  readonly mail?: true;
+}
+
+/** Bytes at the beginning of a kept find that hold what is said about it. */
+const HEAD_BYTES = 4096;
+
+export const reportCommand = addCourtOptions(new CliCommand('report'))
+  .description('turn a program that fails into a bug report: as mail text, unless another form is asked for')
+  .argument('<file>', 'program text, plain or gzipped; - for standard input')
+  .option('--program <name>', 'which of several programs (default: the first that fails)')
+  .option('--mail', 'the text of a mail, at most 60 lines of 72 columns')
+  .example('report a find, with the options that it was kept with', 'report .pvmmu/finds/253897a7-22ed.pvmmu')
+  .action(report);
+
+/**
+ * `pvmmu report`: exit status 1 if the program fails, 0 if it does not.
+ *
+ * @throws TextError if the file cannot be read, is malformed, or does not hold the program.
+ */
+export async function report(file: string, options: ReportOptions): Promise<void> {
+  const court = await courtFor(file, options);
+  const story = await storyIn(file, court, options.program);
+  process.stdout.write(mailText(story));
+  process.exitCode = story.failure ? 1 : 0;
+}
+
+/** What was typed; of a kept find what it was kept with, if nothing was. */
+async function courtFor(file: string, options: CourtOptions): Promise<Court> {
+  const isTyped = (options.defect ?? []).length > 0 || options.alone || options.quirks === 'shipped';
+  const kept = isTyped || file === '-' ? undefined : optionsIn(headOf(file));
+  return kept === undefined ? courtOf(options) : courtFromWords(kept);
+}
+
+/** The beginning of a file; empty where it cannot be read, which is said when its programs are. */
+function headOf(file: string): string {
+  try {
+    const handle = openSync(file, 'r');
+    const bytes = Buffer.alloc(HEAD_BYTES);
+    const length = readSync(handle, bytes);
+    closeSync(handle);
+    return bytes.toString('utf8', 0, length);
+  } catch {
+    return '';
+  }
+}
+
+/** The story of the program that is asked for, or else of the first that fails. */
+async function storyIn(file: string, court: Court, name: string | undefined): Promise<Story> {
+  const programs: Program[] = [];
+  await readProgramText(
+    file,
+    new ProgramCollector((program) => {
+      if (name === undefined || program.name === name) programs.push(program);
+    }),
+  );
+  const shown = file === '-' ? 'standard input' : file;
+  if (programs.length === 0)
+    throw new TextError(shown, 0, 0, name === undefined ? 'no program, expected one' : `no program ${name}`);
+  let last: Story | undefined;
+  for (const program of programs) {
+    last = tellStory(program, court);
+    if (last.failure) break;
+  }
+  return last!;
+}
