@@ -1,9 +1,12 @@
+import { Option } from 'commander';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { optionsIn } from '../database/find-text.js';
 import type { Court } from '../fuzz/trials.js';
 import type { Program } from '../program/program.js';
+import { hypercallsText } from '../report/hypercalls.js';
 import { mailText } from '../report/mail.js';
 import { type Story, tellStory } from '../report/story.js';
+import { xtfText } from '../report/xtf.js';
 import { TextError } from '../text/error.js';
 import { ProgramCollector } from '../text/parse.js';
 import { readProgramText } from '../text/read.js';
@@ -13,6 +16,8 @@ import { addCourtOptions, courtFromWords, courtOf, type CourtOptions } from './c
 export interface ReportOptions extends CourtOptions {
   readonly program?: string;
   readonly mail?: true;
+  readonly xtf?: true;
+  readonly hypercalls?: true;
 }
 
 /** Bytes at the beginning of a kept find that hold what is said about it. */
@@ -22,8 +27,16 @@ export const reportCommand = addCourtOptions(new CliCommand('report'))
   .description('turn a program that fails into a bug report: as mail text, unless another form is asked for')
   .argument('<file>', 'program text, plain or gzipped; - for standard input')
   .option('--program <name>', 'which of several programs (default: the first that fails)')
-  .option('--mail', 'the text of a mail, at most 60 lines of 72 columns')
+  .addOption(
+    new Option('--mail', 'the text of a mail, at most 60 lines of 72 columns').conflicts([
+      'xtf',
+      'hypercalls',
+    ]),
+  )
+  .addOption(new Option('--xtf', 'a C file for the Xen Test Framework').conflicts('hypercalls'))
+  .option('--hypercalls', 'the raw arguments of each hypercall')
   .example('report a find, with the options that it was kept with', 'report .pvmmu/finds/253897a7-22ed.pvmmu')
+  .example('a test that repeats it on Xen', 'report --defect xsa-182 --xtf counterexample.pvmmu')
   .action(report);
 
 /**
@@ -34,8 +47,13 @@ export const reportCommand = addCourtOptions(new CliCommand('report'))
 export async function report(file: string, options: ReportOptions): Promise<void> {
   const court = await courtFor(file, options);
   const story = await storyIn(file, court, options.program);
-  process.stdout.write(mailText(story));
+  process.stdout.write(formOf(options)(story));
   process.exitCode = story.failure ? 1 : 0;
+}
+
+function formOf({ xtf, hypercalls }: ReportOptions): (story: Story) => string {
+  if (xtf) return xtfText;
+  return hypercalls ? hypercallsText : mailText;
 }
 
 /** What was typed; of a kept find what it was kept with, if nothing was. */
