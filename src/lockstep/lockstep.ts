@@ -71,19 +71,38 @@ export class Lockstep {
     const expected = new Int32Array(code.length / RECORD);
     const found = (this.answers = new Int32Array(code.length / RECORD));
     for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
-      this.operation++;
-      const word = code[at + W_OPCODE]!;
-      const several = (word & 0xff) >= OP_MMU_UPDATE_LIST || (word & ENVIRONMENT_MASK) !== 0;
-      this.reference?.run(code, at, expected);
-      this.optimized.run(code, at, found);
-      const stopped =
-        (this.reference && compareResults(expected, found, code, at, this.operation)) ??
-        this.compareStep(several) ??
-        this.judgeEffort() ??
-        ((word & 0xff) === OP_DESTROY && found[at >> RECORD_SHIFT] === OK ? this.judgeEnd() : undefined);
+      const stopped = this.step(code, at, expected, found);
       if (stopped) return stopped;
     }
     return undefined;
+  }
+
+  /** Takes the machine's start state, for a guest that decides each operation by the answers before it. */
+  begin(machine: Machine): Failure | undefined {
+    return this.start(machine);
+  }
+
+  /**
+   * Runs the operation whose records begin at `at` on both models; the optimized model's answers go to `found`,
+   * by record, the reference model's to `expected`.
+   */
+  step(code: Int32Array, at: number, expected: Int32Array, found: Int32Array): Failure | undefined {
+    this.operation++;
+    const word = code[at + W_OPCODE]!;
+    const several = (word & 0xff) >= OP_MMU_UPDATE_LIST || (word & ENVIRONMENT_MASK) !== 0;
+    this.reference?.run(code, at, expected);
+    this.optimized.run(code, at, found);
+    return (
+      (this.reference && compareResults(expected, found, code, at, this.operation)) ??
+      this.compareStep(several) ??
+      this.judgeEffort() ??
+      ((word & 0xff) === OP_DESTROY && found[at >> RECORD_SHIFT] === OK ? this.judgeEnd() : undefined)
+    );
+  }
+
+  /** A look at everything, which also finds what neither model has named as changed. */
+  end(): Failure | undefined {
+    return this.compareAll(this.operation);
   }
 
   private start(machine: Machine): Failure | undefined {

@@ -1,0 +1,195 @@
+/** The way of a kernel from its first instruction to its last process, a straight line; all before it are its parts. */
+import { P, RW, ZERO } from '../../x86/entry.js';
+import { INFO_PINNED, INFO_TYPE, isTable } from '../../x86/page-type.js';
+import { OK } from '../../x86/result.js';
+import { stream } from '../../../src/generate/streams.js';
+import { oneIn, pick } from '../../../src/generate/draw.js';
+import { contains } from '../layout.js';
+import { Processes } from './process.js';
+
+/** Things that processes do, for each process that the machine has. */
+const EVENTS_PER_PROCESS = 6;
+
+export class Kernel extends Processes {
+  /** Called at the beginning of each phase. */
+  onPhase: (phase: string) => void = () => {};
+
+  /** Boots, lets processes live, and looks at what is left. */
+  boot(): void {
+    this.onPhase('xen_start_kernel');
+    this.xen_start_kernel();
+    this.onPhase('setup_arch');
+    this.setup_arch();
+    this.onPhase('paging_init');
+    this.paging_init();
+    this.mem_init();
+    this.onPhase('processes');
+    this.rest_init();
+    this.onPhase('end');
+    this.check_end();
+  }
+
+  protected xen_start_kernel(): void {
+    // vCPUs other than the first are down until the kernel brings them up.
+    for (let vcpu = 1; vcpu < this.layout.machine.cpus; vcpu++) this.run({ kind: 'reset_vcpu', vcpu });
+    this.loadImage();
+    this.memblock_init();
+    this.xen_setup_kernel_pagetable();
+    if (this.profile.isa === 'identity') this.xen_ident_map_ISA();
+  }
+
+  protected setup_arch(): void {
+    const { profile, layout } = this;
+    if (!this.wide && profile.initialPageTable) {
+      this.clone_pgd_range();
+      this.xen_write_cr3_init();
+    }
+    this.trapsReady = true;
+    this.early_ioremap_init();
+    if (profile.isa === 'unmapFirst') this.xen_ident_map_ISA();
+    if (profile.buffer === 'brk') this.early_alloc_pgt_buf();
+    this.reserve_brk();
+    if (this.wide) this.cleanup_highmap();
+    const top = Math.min(layout.machine.reserved, layout.machine.beyond);
+    this.memblock_reserve({ mfn: layout.end - top, count: top });
+    if (profile.buffer === 'brk') this.init_mem_mapping();
+    else {
+      this.init_memory_mapping({ mfn: 0, count: this.max_low_pfn });
+      if (layout.high.count > 0) this.init_memory_mapping(layout.high);
+    }
+    this.initmem_init();
+  }
+
+  /** NODE_DATA: the first use of fresh memory, from the top. */
+  protected initmem_init(): void {
+    const pfn = this.memblock_find_in_range(1, this.layout.maxPfn + 1, 1);
+    if (pfn === undefined) this.panic('Cannot find NODE_DATA');
+    this.clear_page(this.direct(pfn));
+    this.memblock_reserve({ mfn: pfn, count: 1 });
+  }
+
+  protected paging_init(): void {
+    if (this.profile.setPte === 'hypercall') this.setPteByHypercall = true;
+    if (this.profile.freeP2m) this.xen_pagetable_p2m_free();
+    this.xen_post_allocator_init();
+  }
+
+  /** The list of frames has been copied to where the kernel wants it: its pages are memory. */
+  protected xen_pagetable_p2m_free(): void {
+    const { layout } = this;
+    if (layout.p2mOutside) this.xen_cleanmfnmap();
+    else {
+      this.xen_cleanhighmap();
+      this.memblock_free(layout.p2m);
+    }
+    this.p2mListed = false;
+  }
+
+  /** The kernel map's entries from the image's end on: the list's, and the builder's tables'. */
+  protected xen_cleanhighmap(): void {
+    const { ptes } = this.layout.machine;
+    if (!this.wide) return;
+    const l2 = this.kernelPage(this.layout.static('level2_kernel_pgt'));
+    for (let index = Math.ceil(this.brkEnd / ptes); index < this.layout.pmds; index++) {
+      const slot = this.slot(l2, index);
+      if (this.read(slot).flags & P) this.xen_set_pmd_hyper(slot, ZERO);
+    }
+  }
+
+  /** The list outside the kernel map goes with its tables. */
+  protected xen_cleanmfnmap(): void {
+    const { p2m, p2mTables } = this.layout;
+    const l4 = this.kernelPage(this.init_mm_pgd);
+    this.xen_set_pgd_hyper(this.slot(l4, 1), ZERO);
+    for (const { mfn, count } of [p2m, p2mTables])
+      for (let pfn = mfn; pfn < mfn + count; pfn++) this.make_lowmem_page_readwrite(this.__va(pfn));
+    this.memblock_free(p2m);
+    this.memblock_free(p2mTables);
+  }
+
+  protected xen_post_allocator_init(): void {
+    if (this.profile.marking === 'eager') this.xen_after_bootmem();
+  }
+
+  protected xen_after_bootmem(): void {
+    this.structPagesReady = true;
+    this.xen_mark_init_mm_pinned();
+  }
+
+  /** init and those after it. */
+  protected rest_init(): void {
+    const { machine } = this.layout;
+    if (this.profile.marking === 'afterBootmem') this.xen_after_bootmem();
+    this.smp_init();
+    if (machine.processes === 0) return;
+    const draw = stream(`processes ${machine.schedule}`);
+    this.switch_mm(this.do_execve(undefined));
+    for (let i = 0; i < machine.processes * EVENTS_PER_PROCESS; i++) {
+      // Forks fail with ENOMEM where real ones would too; a small machine is full soon.
+      if (this.freePages < 16) break;
+      this.cpu = machine.cpus > 1 ? draw.below(2) : 0;
+      const process = pick(draw, this.processes);
+      const elsewhere = this.current[1 - this.cpu] === process;
+      const choice = draw.below(8);
+      if (choice === 0 && this.processes.length <= machine.processes) this.dup_mmap(process);
+      else if (choice === 1 && !elsewhere) this.do_execve(process);
+      else if (choice === 2 && this.processes.length > 1) this.exit_mmap(process);
+      else if (choice === 3) this.switch_mm(process);
+      else if (choice === 4) this.do_anonymous_page(process, draw.below(3));
+      else if (choice === 5) this.do_wp_page(process, draw.below(3));
+      else if (choice === 6) this.munmap_tables(process);
+      else if (oneIn(draw, 3)) this.xen_mm_pin_all();
+      this.cpu = 0;
+    }
+    while (this.processes.length > 0) this.exit_mmap(this.processes[0]!);
+  }
+
+  protected smp_init(): void {
+    const mfn = this.pfn_to_mfn(this.init_mm_pgd);
+    for (let vcpu = 1; vcpu < this.layout.machine.cpus; vcpu++) {
+      const answer = this.run({ kind: 'initialise', vcpu, mfn, user: 0, userMode: false });
+      if (answer !== OK) this.BUG(`cpu_up: vCPU ${vcpu} answers ${answer}`);
+    }
+  }
+
+  /** Every usable page has its one direct map entry, read-only exactly if it is a table; PG_pinned says the truth. */
+  protected check_end(): void {
+    for (let pfn = 0; pfn < this.layout.maxPfn; pfn++) if (this.isDirectMapped(pfn)) this.checkPage(pfn);
+  }
+
+  private checkPage(pfn: number): void {
+    const mfn = this.pfn_to_mfn(pfn);
+    const info = this.state.info(mfn);
+    const isUsed = isTable(info & INFO_TYPE) && this.state.typeCount(mfn) > 0;
+    const slot = this.lookup_address(this.__va(pfn));
+    const found = slot ? this.read(slot) : ZERO;
+    const name = `page 0x${pfn.toString(16)}`;
+    const fail = (invariant: 'direct-map' | 'page-pinned', what: string) =>
+      this.fail({ kind: 'invariant', invariant, pfn, message: `${name} ${what}` });
+    if ((found.flags & P) === 0) fail('direct-map', 'is not in the direct map');
+    if (found.mfn !== mfn) fail('direct-map', 'is mapped as another');
+    const isKeptReadOnly = this.keptReadOnly(pfn);
+    if (isUsed && found.flags & RW) fail('direct-map', 'is a pagetable and writable');
+    if (!isUsed && !(found.flags & RW) && !isKeptReadOnly)
+      fail('direct-map', 'is no pagetable and read-only');
+    if (this.PagePinned.has(pfn) && !isUsed && !isKeptReadOnly)
+      fail('page-pinned', 'is PG_pinned and no pagetable');
+    if ((info & INFO_PINNED) !== 0 && !this.PagePinned.has(pfn) && !this.isBuilders(pfn))
+      fail('page-pinned', 'is pinned and not PG_pinned');
+  }
+
+  /** Pages that nobody gives back: the builder's old tables, and what the image has that no table names. */
+  private keptReadOnly(pfn: number): boolean {
+    const { layout } = this;
+    return (
+      this.isBuilders(pfn) ||
+      contains(layout.brk, pfn) ||
+      (pfn >= layout.static('empty_zero_page') - layout.statics.size &&
+        pfn <= layout.static('empty_zero_page'))
+    );
+  }
+
+  private isBuilders(pfn: number): boolean {
+    return contains({ mfn: this.layout.ptBase, count: this.layout.ptCount }, pfn);
+  }
+}
