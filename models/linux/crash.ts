@@ -34,12 +34,12 @@ export type GuestInvariant = 'free-page' | 'direct-map' | 'page-pinned' | 'isa-r
 /** The end of a guest; `path` is the way from the kernel's start to the function that did it. */
 export class Crash extends Error {
   constructor(
-    readonly cause_: Cause,
+    readonly why: Cause,
     readonly path: readonly string[],
     /** The kernel could print. */
     readonly late: boolean,
   ) {
-    super(describe(cause_));
+    super(describe(why));
   }
 }
 

@@ -135,7 +135,7 @@ export function profileOf(family: KernelFamily, arch: Arch): Profile {
 export function familyOf(version: string): KernelFamily | undefined {
   const named = KERNELS.find(({ id }) => id === version);
   if (named || !/^\d+\.\d+(\.\d+)?(-rc\d*)?$/.test(version)) return named;
-  if (/^2\.6\.39-rc/.test(version)) return KERNELS.find(({ id }) => id === '2.6.39-rc');
+  if (version.startsWith('2.6.39-rc')) return KERNELS.find(({ id }) => id === '2.6.39-rc');
   const wanted = numbers(version);
   return KERNELS.findLast(({ id }) => !id.includes('rc') && compare(numbers(id), wanted) <= 0);
 }

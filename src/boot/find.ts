@@ -8,6 +8,7 @@ import { shrinkMachine } from '../fastcheck/guest-machines.js';
 import { stream } from '../generate/streams.js';
 import type { Arch } from '../program/machine.js';
 import { boot, type Guest, type Outcome } from './boot.js';
+import { conflictOf, writableHolders } from './refusal.js';
 import { ModelFailure, type Session } from './session.js';
 import { neededSteps, type Step, stepsOf } from './steps.js';
 import { consoleWords } from './words.js';
@@ -23,6 +24,8 @@ export interface GuestFind {
   /** Those that it takes; undefined where the end is none's answer. */
   readonly steps: readonly Step[] | undefined;
   readonly words: readonly string[];
+  /** Entries through which the page that was to be a table is writable, where that is the reason. */
+  readonly holders: readonly { readonly mfn: number; readonly slot: number }[];
 }
 
 /** The machine that run number k of a seed has. */
@@ -34,7 +37,7 @@ export function machineOfRun(seed: string, run: number, arch: Arch): GuestMachin
 export function signature(outcome: Outcome): string {
   if (outcome === undefined) return '';
   if (outcome instanceof ModelFailure) return `model ${outcome.failure.kind}`;
-  const { cause_: cause, path } = outcome;
+  const { why: cause, path } = outcome;
   const what =
     cause.kind === 'refused'
       ? cause.call.kind
@@ -64,6 +67,9 @@ export function describeFind(session: Session, guest: Guest, machine: GuestMachi
   const layout = new Layout(machine, { ...profileOf(guest.family, machine.arch), ...guest.changes });
   const { code, results, operations } = session;
   const words = consoleWords(crash, session.state, layout);
+  const call = crash.why.kind === 'refused' ? crash.why.call : undefined;
+  const conflict = call && conflictOf(session.state, call, () => 0);
+  const holders = conflict?.kind === 'type' ? writableHolders(session.state, conflict.mfn) : [];
   const steps = neededSteps(startMachine(layout), stepsOf(code, results), crash);
-  return { machine, crash, operations, steps, words };
+  return { machine, crash, operations, steps, words, holders };
 }

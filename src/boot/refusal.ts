@@ -127,3 +127,20 @@ export function typeWord(state: ModelState, mfn: number): string {
   const high = (info & INFO_TYPE) * 16 + (info & INFO_PINNED ? 8 : 0) + (info & INFO_VALIDATED ? 4 : 0);
   return high.toString(16).padStart(2, '0') + state.typeCount(mfn).toString(16).padStart(14, '0');
 }
+
+/** Entries of L1 tables in use that map the frame writable. */
+export function writableHolders(
+  state: ModelState,
+  mfn: number,
+): { readonly mfn: number; readonly slot: number }[] {
+  const holders = [];
+  for (let table = 0; table < state.frameLimit; table++) {
+    if (typeOf(state, table) !== TYPE_L1 || state.typeCount(table) === 0) continue;
+    for (let slot = state.nextUsed(table, 0); slot < 512; slot = state.nextUsed(table, slot + 1)) {
+      const low = state.low(table, slot);
+      const isWritable = (low & (P | RW)) === (P | RW);
+      if (isWritable && entryOf(low, state.high(table, slot)).mfn === mfn) holders.push({ mfn: table, slot });
+    }
+  }
+  return holders;
+}

@@ -34,7 +34,7 @@ class Words {
   }
 
   lines(): string[] {
-    const { cause_: cause, late } = this.crash;
+    const { why: cause, late } = this.crash;
     switch (cause.kind) {
       case 'refused':
         return [...this.xenLines(cause.call), ...this.refusedLines(cause.call, cause.answer)];
@@ -112,7 +112,7 @@ class Words {
   }
 
   private refusedLines(call: Hypercall, answer: number): string[] {
-    const { cause_: cause, late } = this.crash;
+    const { why: cause, late } = this.crash;
     if (cause.kind === 'refused' && cause.batch) {
       const { index, calls } = cause.batch;
       const op = HYPERCALLS[call.kind] ?? MMUEXT_OP;
@@ -139,7 +139,7 @@ class Words {
   }
 
   private errorCode(): string {
-    const { cause_: cause } = this.crash;
+    const { why: cause } = this.crash;
     if (cause.kind !== 'fault') return '';
     return ((cause.present ? 1 : 0) | (cause.access === 'read' ? 0 : 2)).toString(16).padStart(4, '0');
   }

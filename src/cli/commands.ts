@@ -1,5 +1,6 @@
 /** The table of commands: what can be asked of pvmmu. Help, suggestions, completion and the man page are made from it. */
 import manifest from '../../package.json' with { type: 'json' };
+import { bootCommand } from './boot.js';
 import { CliCommand } from './command.js';
 import { completionCommand } from './completion.js';
 import { fuzzCommand } from './fuzz.js';
@@ -18,6 +19,7 @@ export const program = new CliCommand('pvmmu')
   .example('a first find, within a second', 'fuzz --defect xsa-182');
 
 const COMMANDS = [
+  bootCommand,
   fuzzCommand,
   reduceCommand,
   reportCommand,

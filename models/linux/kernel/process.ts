@@ -171,7 +171,7 @@ export class Processes extends Pgds {
 
   /** The user's tables from below: each is unhooked, released and freed. */
   protected free_pgtables(mm: Mm): void {
-    const tables = [...this.user_tables(mm)].reverse();
+    const tables = [...this.user_tables(mm)].toReversed();
     for (const { slot, pfn, level, isRoot } of tables) {
       if (isRoot && !this.wide) continue; // the four L2s of PAE stay with the root
       if (isRoot) this.xen_set_pgd(mm, slot.index, ZERO);

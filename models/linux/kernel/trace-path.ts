@@ -1,5 +1,5 @@
 /** Notes which kernel functions run: all methods with names of the kernel's (snake case). */
-import { Guest } from './guest.js';
+import type { Guest } from './guest.js';
 import { Kernel } from './kernel.js';
 
 type Method = (this: Guest, ...parameters: unknown[]) => unknown;
