@@ -37,7 +37,11 @@ export const bootCommand = new CliCommand('boot')
   .description(
     'boot a Linux guest on both models, from its domain builder to its last process; show what ends one, as small as it gets',
   )
-  .argument('[kernel]', 'a version such as 2.6.38 or 6.1 (default: the defect’s, else 6.1)', kernelNamed)
+  .argument(
+    '[kernel]',
+    'a version such as 2.6.38 or 6.1 (default: that of the defect, else 6.1)',
+    kernelNamed,
+  )
   .addOption(new Option('--arch <arch>', 'x86_64 unless the kernel is 32-bit only').choices(ARCHES))
   .option('--strategy <id>', 'another way to have pagetable pages read-only in time', strategyNamed)
   .option('--defect <id>', 'a mistake that Linux once had', defectNamed)
