@@ -4,18 +4,22 @@ import { optionsIn } from '../database/find-text.js';
 import type { Court } from '../fuzz/trials.js';
 import type { Program } from '../program/program.js';
 import { hypercallsText } from '../report/hypercalls.js';
+import { pageText } from '../report/html/page.js';
 import { mailText } from '../report/mail.js';
 import { type Story, tellStory } from '../report/story.js';
 import { xtfText } from '../report/xtf.js';
+import { windowsOf } from '../report/windows.js';
 import { TextError } from '../text/error.js';
 import { ProgramCollector } from '../text/parse.js';
 import { readProgramText } from '../text/read.js';
 import { CliCommand } from './command.js';
+import { PAGE_MARK, writeOutput } from './output.js';
 import { addCourtOptions, courtFromWords, courtOf, type CourtOptions } from './court-options.js';
 
 export interface ReportOptions extends CourtOptions {
   readonly program?: string;
   readonly mail?: true;
+  readonly html?: string;
   readonly xtf?: true;
   readonly hypercalls?: true;
 }
@@ -27,6 +31,7 @@ export const reportCommand = addCourtOptions(new CliCommand('report'))
   .description('turn a program that fails into a bug report: as mail text, unless another form is asked for')
   .argument('<file>', 'program text, plain or gzipped; - for standard input')
   .option('--program <name>', 'which of several programs (default: the first that fails)')
+  .option('--html <file>', 'a page that replays the program, in this file')
   .addOption(
     new Option('--mail', 'the text of a mail, at most 60 lines of 72 columns').conflicts([
       'xtf',
@@ -36,6 +41,7 @@ export const reportCommand = addCourtOptions(new CliCommand('report'))
   .addOption(new Option('--xtf', 'a C file for the Xen Test Framework').conflicts('hypercalls'))
   .option('--hypercalls', 'the raw arguments of each hypercall')
   .example('report a find, with the options that it was kept with', 'report .pvmmu/finds/253897a7-22ed.pvmmu')
+  .example('a page to look at', 'report --html report.html .pvmmu/finds/253897a7-22ed.pvmmu')
   .example('a test that repeats it on Xen', 'report --defect xsa-182 --xtf counterexample.pvmmu')
   .action(report);
 
@@ -46,8 +52,9 @@ export const reportCommand = addCourtOptions(new CliCommand('report'))
  */
 export async function report(file: string, options: ReportOptions): Promise<void> {
   const court = await courtFor(file, options);
-  const story = await storyIn(file, court, options.program);
-  process.stdout.write(formOf(options)(story));
+  const story = await storyIn(file, court, options);
+  if (options.html !== undefined) writeOutput(options.html, await pageText(story), PAGE_MARK);
+  else process.stdout.write(formOf(options)(story));
   process.exitCode = story.failure ? 1 : 0;
 }
 
@@ -77,7 +84,9 @@ function headOf(file: string): string {
 }
 
 /** The story of the program that is asked for, or else of the first that fails. */
-async function storyIn(file: string, court: Court, name: string | undefined): Promise<Story> {
+async function storyIn(file: string, court: Court, options: ReportOptions): Promise<Story> {
+  const { program: name, xtf, hypercalls } = options;
+  const isWhole = xtf || hypercalls;
   const programs: Program[] = [];
   await readProgramText(
     file,
@@ -90,7 +99,7 @@ async function storyIn(file: string, court: Court, name: string | undefined): Pr
     throw new TextError(shown, 0, 0, name === undefined ? 'no program, expected one' : `no program ${name}`);
   let last: Story | undefined;
   for (const program of programs) {
-    last = tellStory(program, court);
+    last = tellStory(program, court, isWhole ? undefined : windowsOf(program, court));
     if (last.failure) break;
   }
   return last!;

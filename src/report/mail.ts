@@ -58,7 +58,7 @@ function named(words: readonly (string | undefined)[]): string {
 function programLines(story: Story, room: number): string[] {
   const command = repeatCommand(story);
   const start = printProgramHead('counterexample', story.program.machine).trimEnd().split('\n');
-  const isWhole = story.steps.length === story.operations || story.failure !== undefined;
+  const isWhole = story.steps.length === (story.failure ? story.failure.operation + 1 : story.operations);
   const lines = (withChanges: (step: Step) => boolean) => [
     ...wrap(
       'To repeat, paste into a shell. Comments say what each step changed: type and type count of frames, entries of tables.',
@@ -78,7 +78,7 @@ function programLines(story: Story, room: number): string[] {
   const attempts = [() => true, ({ number }: Step) => causes.has(number), () => false];
   for (const attempt of attempts) {
     const listing = lines(attempt);
-    if (isWhole && listing.length <= room && story.steps.length <= story.operations) return listing;
+    if (isWhole && listing.length <= room) return listing;
   }
   return [
     ...wrap(
@@ -145,7 +145,7 @@ function field(label: string, text: string): string[] {
   return wrap(text, label.padEnd(LABEL), ' '.repeat(LABEL), COLUMNS);
 }
 
-function repeatCommand(story: Story): string {
+export function repeatCommand(story: Story): string {
   const options = courtText(story.court);
   return `npx pvmmu report${options === '' ? '' : ` ${options}`}`;
 }

@@ -38,26 +38,37 @@ export interface Story {
   readonly defects: readonly Defect[];
   /** What went wrong at the last step, if anything did. */
   readonly failure: Failure | undefined;
-  /** Up to the step that failed. */
+  /** Up to the step that failed; of a long program those in its windows. */
   readonly steps: readonly Step[];
+  readonly windows: readonly Window[];
   /** Operations of the program, of which `steps` may be a part. */
   readonly operations: number;
   /** What does not hold in the state after the last step, that which says most first. */
   readonly broken: readonly Violation[];
 }
 
-/** Which steps are told in full: all, unless the program is long. */
-export type Selection = (index: number) => boolean;
+/** A run of steps, by their numbers. */
+export interface Window {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Which steps are told, given how many there are up to the one that fails or the end: all, unless the program is long. */
+export type Selection = (steps: number) => readonly Window[];
+
+const everything: Selection = (steps) => [{ first: 1, last: steps }];
 
 /** Judges the program by the court's rules and tells it up to the step where it fails, or to its end. */
-export function tellStory(program: Candidate, court: Court, selected: Selection = () => true): Story {
+export function tellStory(program: Candidate, court: Court, select: Selection = everything): Story {
   const failure = trialsOf(court).run(program);
   const teller = new Teller(program, court);
   const steps: Step[] = [];
   const starts = operationStarts(program.code);
   const told = failure ? failure.operation + 1 : starts.length;
+  const windows = select(told);
   for (let i = 0; i < told; i++) {
-    const step = teller.step(starts[i]!, i, selected(i) || i === told - 1);
+    const isTold = i === told - 1 || windows.some(({ first, last }) => i + 1 >= first && i + 1 <= last);
+    const step = teller.step(starts[i]!, i, isTold);
     if (step) steps.push(step);
   }
   return {
@@ -67,6 +78,7 @@ export function tellStory(program: Candidate, court: Court, selected: Selection 
     defects: DEFECTS.filter(({ id }) => court.defects.has(id)),
     failure,
     steps,
+    windows,
     operations: starts.length,
     broken: failure ? teller.broken(failure) : [],
   };
