@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { bootCommand } from './boot.js';
 import { CliCommand } from './command.js';
 import { completionCommand } from './completion.js';
+import { exploreCommand } from './explore.js';
 import { fuzzCommand } from './fuzz.js';
 import { manCommand } from './man.js';
 import { reportCommand } from './report.js';
@@ -23,6 +24,7 @@ const COMMANDS = [
   fuzzCommand,
   reduceCommand,
   reportCommand,
+  exploreCommand,
   replayCommand,
   zooCommand,
   completionCommand,

@@ -22,11 +22,13 @@ export interface Surroundings {
   readonly above?: string;
   readonly title?: string;
   readonly lead?: string;
+  /** Draw all frames under test. */
+  readonly allFrames?: true;
 }
 
 /** The complete file. */
 export async function pageText(story: Story, around: Surroundings = {}): Promise<string> {
-  const scenes = scenesOf(story);
+  const scenes = scenesOf(story, around.allFrames);
   const layouts = await Promise.all(scenes.map(layoutOf));
   const title = around.title ?? titleOf(story);
   return documentText(

@@ -5,6 +5,7 @@ import { SLOTS } from '../../../models/x86/entry.js';
 import { isTable, TYPE_L1 } from '../../../models/x86/page-type.js';
 import { isValidatedTable, typeOf } from '../../../properties/frames.js';
 import { scanAll } from '../../../properties/index.js';
+import { FIRST_FRAME_MFN } from '../../program/machine.js';
 import { operationStarts, RECORD } from '../../program/record.js';
 import { frameName } from '../../text/naming.js';
 import { entryFacts, frameFacts, type EntryFacts, type FrameFacts } from '../changes.js';
@@ -49,8 +50,8 @@ const EDGES_MAX = 80;
 /** Invariants are asked after every step where that is cheap; else the lockstep has asked them. */
 const SCAN_FRAMES_MAX = 4096;
 
-/** A scene for each of the story's windows. */
-export function scenesOf(story: Story): Scene[] {
+/** A scene for each of the story's windows; it has the frames that the steps concern, or all that are under test. */
+export function scenesOf(story: Story, withAllFrames = false): Scene[] {
   const { machine, code } = story.program;
   const model = new OptimizedModel(story.court.defects);
   model.start(machine);
@@ -70,7 +71,7 @@ export function scenesOf(story: Story): Scene[] {
   };
   for (const window of story.windows) {
     runTo(window.first - 1);
-    const recorder = new Recorder(story, window, model);
+    const recorder = new Recorder(story, window, model, withAllFrames);
     recorder.record();
     for (let step = window.first; step <= window.last; step++) {
       runTo(step);
@@ -100,6 +101,7 @@ class Recorder {
     private readonly story: Story,
     private readonly window: Window,
     private readonly model: OptimizedModel,
+    private readonly withAllFrames: boolean,
   ) {
     this.steps = story.steps.filter(({ number }) => number >= window.first && number <= window.last);
     this.changed = new Set(
@@ -187,6 +189,7 @@ class Recorder {
     }
     if (machine.frames > 0)
       for (const { mfn } of machine.start.tables) if (!isUnnamed(mfn, story)) wanted.add(mfn);
+    for (let i = 0; this.withAllFrames && i < machine.frames; i++) wanted.add(FIRST_FRAME_MFN + i);
     for (let cpu = 0; cpu < machine.vcpus; cpu++)
       for (const mfn of [model.kernelBase(cpu), model.userBase(cpu)]) if (mfn !== 0) wanted.add(mfn);
     for (const { frames, entries } of steps) {
