@@ -26,9 +26,15 @@ function grow(words: number): void {
 
 /**
  * The records of a program of at most `length` operations; it ends where its domain does. `model` runs along, so that each operation is chosen with
- * the state in view; it is left in the program's final state.
+ * the state in view; it is left in the program's final state. Operations that do not `fit` are left out.
  */
-export function drawProgram(draw: Draw, machine: Machine, length: number, model: Model): Int32Array {
+export function drawProgram(
+  draw: Draw,
+  machine: Machine,
+  length: number,
+  model: Model,
+  fits: (code: Int32Array, at: number) => boolean = () => true,
+): Int32Array {
   if (model.machine === machine) model.reset();
   else model.start(machine);
   const author = new Author(draw, new Scene(draw, machine, model));
@@ -40,6 +46,7 @@ export function drawProgram(draw: Draw, machine: Machine, length: number, model:
     encode(next, operation);
     if (words + operation.length > code.length) grow(words + operation.length);
     code.set(operation, words);
+    if (!fits(code, words)) continue;
     model.run(code, words, results);
     words += operation.length;
     if (next.kind === 'destroy' && results[(words - operation.length) / RECORD] === OK) break;

@@ -44,6 +44,9 @@ export interface ReduceOptions {
 
 export type Run = (candidate: Candidate) => Failure | undefined;
 
+/** Yields programs to run and gets what each fails with. */
+type Runs<T> = Generator<Candidate, T, Failure | undefined>;
+
 /**
  * The smallest program found that fails as `failure` says. A reduction that ended with its budget goes on when
  * its program is reduced again.
@@ -59,33 +62,44 @@ export function reduce(
   return reducer.result();
 }
 
-/** A reduction that can be done bit by bit. */
+/**
+ * A reduction that can be done bit by bit: with `run`, or by whoever looks at `wanted` and says what it came to
+ * (`tell`), be it much later.
+ */
 export class Reducer {
+  /** The program whose outcome decides how it goes on; undefined when the reduction is complete. */
+  wanted: Candidate | undefined;
   runs = 0;
   private best: Draft;
   /** Answers of all programs that were tried and are not the best any more. */
   private readonly tried = new Map<string, Failure | undefined>();
   private readonly machines = new Map<unknown, number>();
   private readonly met = new Map<string, Finding>();
-  private readonly work: Generator<void>;
+  private readonly work: Runs<void>;
   private proof: readonly Removal[] = [];
   private done = false;
 
   constructor(
     private program: Candidate,
     private failure: Failure,
-    private readonly run: Run,
+    private readonly run?: Run,
     private readonly onStep?: (best: Candidate, runs: number) => void,
   ) {
     this.best = draftOf(program);
     this.work = this.steps();
+    this.take(this.work.next());
   }
 
   /** Runs that many programs more, fewer where the reduction is complete; whether it is. */
   advance(runs: number): boolean {
     const until = this.runs + runs;
-    while (!this.done && this.runs < until) this.done = this.work.next().done === true;
+    while (this.wanted && this.runs < until) this.tell(this.run!(this.wanted));
     return this.done;
+  }
+
+  /** What `wanted` fails with, if it does. */
+  tell(failure: Failure | undefined): void {
+    this.take(this.work.next(failure));
   }
 
   /** Operations of the smallest program so far. */
@@ -106,8 +120,13 @@ export class Reducer {
     };
   }
 
-  /** The whole reduction; yields before each run. */
-  private *steps(): Generator<void> {
+  private take(step: IteratorResult<Candidate, void>): void {
+    this.done = step.done === true;
+    this.wanted = step.done ? undefined : step.value;
+  }
+
+  /** The whole reduction. */
+  private *steps(): Runs<void> {
     yield* this.tryOut(cutAfter(this.best, this.failure));
     for (let before: Draft | undefined; before !== this.best;) {
       before = this.best;
@@ -116,7 +135,7 @@ export class Reducer {
     this.proof = yield* this.prove();
   }
 
-  private *exhaust(steps: Steps): Generator<void> {
+  private *exhaust(steps: Steps): Runs<void> {
     for (let step = steps.next(); !step.done;) {
       const taken = yield* this.tryOut(step.value);
       step = steps.next(taken ? this.best : undefined);
@@ -124,7 +143,7 @@ export class Reducer {
   }
 
   /** Takes the draft for the best if it is smaller and fails the same way; whether it was taken. */
-  private *tryOut(draft: Draft): Generator<void, boolean> {
+  private *tryOut(draft: Draft): Runs<boolean> {
     if (!isSmaller(draft, this.best)) return false;
     const candidate = candidateOf(draft);
     const found = yield* this.outcome(candidate);
@@ -136,11 +155,10 @@ export class Reducer {
     return true;
   }
 
-  private *outcome(candidate: Candidate): Generator<void, Failure | undefined> {
+  private *outcome(candidate: Candidate): Runs<Failure | undefined> {
     const key = this.keyOf(candidate);
     if (this.tried.has(key)) return this.tried.get(key);
-    yield;
-    const failure = this.run(candidate);
+    const failure = yield candidate;
     this.runs++;
     this.tried.set(key, failure);
     if (failure && !sameFailure(failure, this.failure)) this.meet(candidate, failure);
@@ -153,7 +171,7 @@ export class Reducer {
     this.met.set(kind, { program: candidateOf(cutAfter(draftOf(candidate), failure)), failure });
   }
 
-  private *prove(): Generator<void, Removal[]> {
+  private *prove(): Runs<Removal[]> {
     const proof: Removal[] = [];
     for (const { path, draft } of singleRemovals(this.best))
       proof.push({ path, failure: yield* this.outcome(candidateOf(draft)) });
