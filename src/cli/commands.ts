@@ -9,6 +9,7 @@ import { manCommand } from './man.js';
 import { reportCommand } from './report.js';
 import { reduceCommand } from './reduce.js';
 import { replayCommand } from './replay.js';
+import { xenCommand } from './xen.js';
 import { zooCommand } from './zoo.js';
 
 export const program = new CliCommand('pvmmu')
@@ -26,6 +27,7 @@ const COMMANDS = [
   reportCommand,
   exploreCommand,
   replayCommand,
+  xenCommand,
   zooCommand,
   completionCommand,
   manCommand,

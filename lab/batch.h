@@ -1,0 +1,108 @@
+/*
+ * How programs come into the lab and answers out of it: through the boot module, which lies in memory that
+ * the host can read and write while the lab runs (src/xen/mailbox.ts is the other side). All words have 32 bits.
+ *
+ *	page 0      MAGIC  version  request  answered  program  operation
+ *	            `request` is the number of the newest batch, written by the host, `answered` that of the
+ *	            newest one that is done; `program` and `operation` say what runs now
+ *	slot 0, 1   REQUEST_BYTES of programs, then ANSWER_BYTES of answers; batch n uses slot n % 2
+ *
+ * A request is its number of programs, then of each
+ *
+ *	records, flags, then `records` records of eight words (src/program/record.ts)
+ *
+ * An answer is the number of programs answered (fewer than were asked for where the slot was full) and of words
+ * used, then of each
+ *
+ *	status, operation, lost, records   where it was skipped; frames that keep a reference, one bit each
+ *	an answer for each record          as in models/x86/result.ts
+ *	frames + 1 times:                  F0.., then B1, as XEN_DOMCTL_getpageframeinfo3 and memory have them
+ *	    type, entries                  type word, or GONE; then of each non-zero entry
+ *	        slot, low, high            frame numbers as in the program; NAMELESS for all others
+ */
+#ifndef LAB_BATCH_H
+#define LAB_BATCH_H
+
+#include "xen.h"
+
+#define MAGIC 0x756d7670u /* "pvmu" */
+#define VERSION 1
+#define SLOTS 2
+#define REQUEST_BYTES (192 * 1024)
+#define ANSWER_BYTES (320 * 1024)
+#define MODULE_BYTES (4096 + SLOTS * (REQUEST_BYTES + ANSWER_BYTES))
+
+/* Flags of a program. */
+#define PROGRAM_FRAMES 0xff        /* how many frames F0.. it has */
+#define PROGRAM_ASSIST (1 << 8)    /* VM-assist writable_pagetables is on */
+#define PROGRAM_LOSSES (1 << 9)    /* afterwards every frame is exchanged, which fails where a reference is kept */
+#define PROGRAM_MARKED (1 << 10)   /* the console says which operation runs */
+
+#define FRAMES_MAX 31
+
+/* Status. */
+#define DONE 0
+#define SKIPPED 1     /* the operation would have taken away the kernel's own mapping */
+#define UNSUPPORTED 2 /* the operation cannot be run here */
+#define NOT_BACK 3    /* `receive` got another frame than was asked for */
+#define EXHAUSTED 4   /* no fresh frames are left: the program was not run */
+
+/* Type of a frame that is not the guest's any more. */
+#define GONE 0xf0000000u
+
+struct batch_head {
+	u32 magic, version, request, answered, program, operation;
+};
+
+/* A record and its word 0, options and opcodes: src/program/record.ts. */
+struct record {
+	u32 opcode, frame, slot, low, high, count, items, options;
+};
+#define OPCODE(r) ((r)->opcode & 0xff)
+#define VARIANT(r) ((r)->opcode >> 8 & 0xff)
+#define OPT_FD 7
+#define OPT_PFD_SHIFT 3
+#define OPT_BAD (1 << 5)
+#define OPT_FLUSH_SHIFT 6
+#define OPT_DONE_SHIFT 8
+
+enum opcode {
+	OP_STORE = 1,
+	OP_STORE_FRAME,
+	OP_FILL,
+	OP_MMU_UPDATE,
+	OP_MACHPHYS,
+	OP_UPDATE_VA,
+	OP_PIN,
+	OP_UNPIN,
+	OP_NEW_BASEPTR,
+	OP_NEW_USER_BASEPTR,
+	OP_CLEAR_PAGE,
+	OP_COPY_PAGE,
+	OP_SET_LDT,
+	OP_MMUEXT,
+	OP_SET_GDT,
+	OP_UPDATE_DESCRIPTOR,
+	OP_ACCESS_LDT,
+	OP_WRITE_CR3,
+	OP_RELEASE,
+	OP_RECEIVE,
+	OP_DECREASE_RESERVATION,
+	OP_MMU_UPDATE_LIST,
+	OP_MMUEXT_LIST,
+	OP_MULTICALL,
+	OP_FILL_ENTRY,
+	OP_GDT_FRAME,
+};
+
+/* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */
+#define NONE 254
+#define FAULT 255
+#define DONE_SHIFT 8
+
+/* Frame numbers in programs: src/program/machine.ts. */
+#define FIRST_FRAME 0x200
+#define NAMELESS 1
+#define BOOT_FRAME 0x100 /* B1..B4 are BOOT_FRAME + 1 .. 4, K0, K2, K3 are + 5 .. 7 */
+
+#endif

@@ -1,0 +1,352 @@
+/* One operation of a program: its hypercall, or its store. */
+#include "lab.h"
+
+#define LISTS 8
+#define UNTOUCHED 0xffffffffu
+#define NO_SUCH_DOMAIN 0x1234u
+
+int try_store8(ulong address, u64 value);
+int try_store4(ulong address, u32 value);
+int try_write_cr3(ulong value);
+int try_lar(ulong selector);
+
+/* Lists end at a page that is not mapped, and each guest's count has a page to itself, whose D bit tells a write. */
+static u8 lists[LISTS][2 * PAGE] __attribute__((aligned(4096)));
+static u8 dones[LISTS][PAGE] __attribute__((aligned(4096)));
+static u8 canvas[PAGE] __attribute__((aligned(4096)));
+static ulong bitmap = 1;
+static u32 lists_used;
+
+/* Room for `count` elements, of which element `unreadable` - 1, if that is not 0, lies beyond the mapped page. */
+static void *new_list(u32 count, u32 size, u32 unreadable, u32 *readable)
+{
+	u8 *end = lists[lists_used++] + PAGE;
+
+	if (pte_of(end))
+		map(end, 0);
+	*readable = unreadable && unreadable <= count ? unreadable - 1 : count;
+	return end - *readable * size;
+}
+
+static u32 *done_of(u32 list)
+{
+	return (u32 *)dones[list];
+}
+
+static ulong domain_id(u32 options)
+{
+	switch (options & OPT_FD) {
+	case 0:
+		return DOMID_SELF;
+	case 1:
+		return 0; /* this domain's number */
+	case 2:
+		return DOMID_IO;
+	case 3:
+		return DOMID_XEN;
+	}
+	return NO_SUCH_DOMAIN;
+}
+
+static ulong table_owner(u32 options)
+{
+	switch (options >> OPT_PFD_SHIFT & 3) {
+	case 0:
+		return 0;
+	case 1:
+		return 0 + 1;
+	}
+	return NO_SUCH_DOMAIN + 1;
+}
+
+static struct mmu_update mmu_update_of(const struct record *r)
+{
+	u64 page = (u64)mfn_of_name(r->frame) * PAGE;
+
+	if (OPCODE(r) == OP_MACHPHYS)
+		return (struct mmu_update){page | MMU_MACHPHYS_UPDATE, (u64)r->high << 32 | r->low};
+	return (struct mmu_update){page | r->slot * 8 | VARIANT(r), entry_of_names(r->low, r->high)};
+}
+
+static struct mmuext_op mmuext_of(const struct record *r)
+{
+	struct mmuext_op op = {VARIANT(r), mfn_of_name(r->frame), 0};
+
+	switch (OPCODE(r)) {
+	case OP_PIN:
+		op.cmd = MMUEXT_PIN_L1_TABLE + VARIANT(r) - 1;
+		break;
+	case OP_UNPIN:
+		op.cmd = MMUEXT_UNPIN_TABLE;
+		break;
+	case OP_NEW_BASEPTR:
+		op.cmd = MMUEXT_NEW_BASEPTR;
+		break;
+	case OP_NEW_USER_BASEPTR:
+		op.cmd = MMUEXT_NEW_USER_BASEPTR;
+		break;
+	case OP_CLEAR_PAGE:
+		op.cmd = MMUEXT_CLEAR_PAGE;
+		break;
+	case OP_COPY_PAGE:
+		op.cmd = MMUEXT_COPY_PAGE;
+		op.arg2 = mfn_of_name(r->low);
+		break;
+	case OP_SET_LDT:
+		op.cmd = MMUEXT_SET_LDT;
+		op.arg1 = IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame;
+		op.arg2 = r->count;
+		break;
+	default: /* OP_MMUEXT */
+		op.arg1 = op.cmd == MMUEXT_INVLPG_LOCAL || op.cmd == MMUEXT_INVLPG_MULTI ? WINDOWS : 0;
+		op.arg2 = r->options & OPT_BAD ? BAD_ADDRESS : (ulong)&bitmap;
+	}
+	return op;
+}
+
+static struct multicall_entry call_of_list(ulong op, void *list, u32 count, u32 *done, ulong domain)
+{
+	return (struct multicall_entry){op, 0, {(ulong)list, count, (ulong)done, domain}};
+}
+
+/* A list as the guest asks for it: its address, its count and where the count of what is done goes. */
+static struct multicall_entry list_call(const struct record *r)
+{
+	int mmuext = OPCODE(r) == OP_MMUEXT_LIST;
+	u32 readable, used = lists_used, count = r->items, *done = done_of(used);
+	ulong domain = domain_id(r->options) | table_owner(r->options) << 16;
+	void *list = new_list(count, mmuext ? sizeof(struct mmuext_op) : sizeof(struct mmu_update), r->count,
+			      &readable);
+
+	for (u32 i = 0; i < readable; i++) {
+		if (mmuext)
+			((struct mmuext_op *)list)[i] = mmuext_of(r + 1 + i);
+		else
+			((struct mmu_update *)list)[i] = mmu_update_of(r + 1 + i);
+	}
+	if (r->options & OPT_BAD)
+		list = (void *)BAD_ADDRESS;
+	*done = UNTOUCHED;
+	if (r->options >> OPT_DONE_SHIFT) {
+		*done = (r->options >> OPT_DONE_SHIFT) - 1;
+		map(done, pte_of(done) & ~(u64)D);
+		count |= MMU_UPDATE_PREEMPTED;
+	}
+	return call_of_list(mmuext ? __HYPERVISOR_mmuext_op : __HYPERVISOR_mmu_update, list, count, done, domain);
+}
+
+static struct multicall_entry update_va_call(const struct record *r)
+{
+	ulong address = IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame;
+	ulong flags = r->options >> OPT_FLUSH_SHIFT & 3;
+	u64 entry = entry_of_names(r->low, r->high);
+	int other = (r->options & OPT_FD) != 0;
+	struct multicall_entry call = {0};
+	u32 i = 0;
+
+	call.op = other ? __HYPERVISOR_update_va_mapping_otherdomain : __HYPERVISOR_update_va_mapping;
+	call.args[i++] = address;
+	call.args[i++] = entry;
+	if (!IS64)
+		call.args[i++] = entry >> 32;
+	call.args[i++] = r->options & OPT_BAD ? BAD_ADDRESS | flags : flags;
+	call.args[i++] = domain_id(r->options);
+	return call;
+}
+
+static struct multicall_entry set_gdt_call(const struct record *r)
+{
+	u32 readable;
+	ulong *list = new_list(r->items, sizeof(ulong), 0, &readable);
+
+	for (u32 i = 0; i < readable; i++)
+		list[i] = mfn_of_name(r[1 + i].frame);
+	return (struct multicall_entry){__HYPERVISOR_set_gdt, 0, {(ulong)list, r->count}};
+}
+
+static struct multicall_entry update_descriptor_call(const struct record *r)
+{
+	u64 address = (u64)mfn_of_name(r->frame) * PAGE + r->slot * 8 + (r->options & OPT_BAD ? 4 : 0);
+
+#if IS64
+	return (struct multicall_entry){__HYPERVISOR_update_descriptor, 0,
+					{address, (u64)r->high << 32 | r->low}};
+#else
+	return (struct multicall_entry){__HYPERVISOR_update_descriptor, 0,
+					{address, address >> 32, r->low, r->high}};
+#endif
+}
+
+/* The hypercall of a record; its lists stay until the next operation. */
+static struct multicall_entry call_of(const struct record *r)
+{
+	u32 readable;
+
+	switch (OPCODE(r)) {
+	case OP_MMU_UPDATE_LIST:
+	case OP_MMUEXT_LIST:
+		return list_call(r);
+	case OP_UPDATE_VA:
+		return update_va_call(r);
+	case OP_SET_GDT:
+		return set_gdt_call(r);
+	case OP_UPDATE_DESCRIPTOR:
+		return update_descriptor_call(r);
+	case OP_MMU_UPDATE:
+	case OP_MACHPHYS: {
+		struct mmu_update *list = new_list(1, sizeof(*list), 0, &readable);
+
+		*list = mmu_update_of(r);
+		return call_of_list(__HYPERVISOR_mmu_update, list, 1, 0, DOMID_SELF);
+	}
+	default: {
+		struct mmuext_op *list = new_list(1, sizeof(*list), 0, &readable);
+
+		*list = mmuext_of(r);
+		return call_of_list(__HYPERVISOR_mmuext_op, list, 1, 0, DOMID_SELF);
+	}
+	}
+}
+
+static int is_list(const struct record *r)
+{
+	return OPCODE(r) == OP_MMU_UPDATE_LIST || OPCODE(r) == OP_MMUEXT_LIST;
+}
+
+/* A request that Xen has accepted: what the kernel must know of it. */
+static void note(const struct record *r)
+{
+	if (OPCODE(r) == OP_NEW_BASEPTR || OPCODE(r) == OP_WRITE_CR3)
+		current_base = mfn_of_name(r->frame);
+	else if (OPCODE(r) == OP_SET_LDT)
+		ldt_entries = r->count;
+}
+
+/* The answer of a call that has returned; `list` is that of its list. */
+static u32 answer_of(const struct record *r, long result, u32 list)
+{
+	u32 answer = result < 0 ? -result : 0, done, from;
+
+	if (!is_list(r)) {
+		if (!answer)
+			note(r);
+		return answer;
+	}
+	done = *done_of(list);
+	from = r->options >> OPT_DONE_SHIFT;
+	if (from ? !(pte_of(done_of(list)) & D) : done == UNTOUCHED)
+		return answer;
+	for (u32 i = 0; i < done - (from ? from - 1 : 0) && i < r->items; i++)
+		note(r + 1 + i);
+	return answer | (done + 1) << DONE_SHIFT;
+}
+
+static int multicall(const struct record *r, u32 *answers)
+{
+	static struct multicall_entry calls[128];
+	u32 count = 0, list = 0;
+
+	for (u32 i = 1; i <= r->items; i += 1 + r[i].items)
+		calls[count++] = call_of(r + i);
+	answers[0] = -hypercall(__HYPERVISOR_multicall, (ulong)calls, count, 0, 0);
+	count = 0;
+	for (u32 i = 1; i <= r->items; i += 1 + r[i].items) {
+		answers[i] = answer_of(r + i, calls[count++].result, list);
+		list += OPCODE(r + i) != OP_UPDATE_VA && OPCODE(r + i) != OP_UPDATE_DESCRIPTOR;
+	}
+	return DONE;
+}
+
+/* A store to the entry at an address, the TLB clean; 0 or FAULT. */
+static u32 store(ulong address, const struct record *r)
+{
+	u64 entry = entry_of_names(r->low, r->high);
+	int fault;
+
+	tlb_flush((void *)address);
+	if (VARIANT(r) == 0)
+		fault = try_store8(address, entry);
+	else if (VARIANT(r) == 1)
+		fault = try_store4(address, entry);
+	else
+		fault = try_store4(address + 4, entry >> 32);
+	return fault ? FAULT : 0;
+}
+
+static u32 store_frame(const struct record *r)
+{
+	int index = frame_index(r->frame);
+
+	if (index < 0)
+		return store((ulong)(b1 + r->slot), r);
+	return gone & 1u << index ? FAULT : store((ulong)(alias[index] + r->slot * 8), r);
+}
+
+static u32 fill(const struct record *r)
+{
+	u64 *entries = (u64 *)canvas;
+
+	if (r->frame < BOOT_FRAME || map_frame(canvas, mfn_of_name(r->frame), P | RW))
+		return FAULT;
+	for (u32 i = 0; i < ENTRIES; i++)
+		entries[i] = 0;
+	for (u32 i = 1; i <= r->items; i++)
+		entries[r[i].slot] = entry_of_names(r[i].low, r[i].high);
+	map(canvas, 0);
+	return 0;
+}
+
+static u32 access_ldt(u32 page)
+{
+	u32 first = page * ENTRIES;
+
+	if (first >= ldt_entries)
+		return FAULT;
+	return try_lar(first << 3 | 7) ? FAULT : 0;
+}
+
+static u32 write_cr3(const struct record *r)
+{
+	ulong mfn = mfn_of_name(r->frame);
+
+	/* x86_32: the frame number's high bits stand in the low ones. */
+	if (try_write_cr3(IS64 ? mfn * PAGE : mfn << 12 | mfn >> 20))
+		return FAULT;
+	note(r);
+	return 0;
+}
+
+int execute(const struct record *r, u32 *answers)
+{
+	struct multicall_entry call;
+
+	lists_used = 0;
+	switch (OPCODE(r)) {
+	case OP_STORE:
+		answers[0] = store(IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame, r);
+		return DONE;
+	case OP_STORE_FRAME:
+		answers[0] = store_frame(r);
+		return DONE;
+	case OP_FILL:
+		answers[0] = fill(r);
+		return DONE;
+	case OP_ACCESS_LDT:
+		answers[0] = access_ldt(r->frame);
+		return DONE;
+	case OP_WRITE_CR3:
+		answers[0] = write_cr3(r);
+		return DONE;
+	case OP_RELEASE:
+	case OP_RECEIVE:
+		return memory_op(r, answers);
+	case OP_DECREASE_RESERVATION:
+		return UNSUPPORTED;
+	case OP_MULTICALL:
+		return multicall(r, answers);
+	}
+	call = call_of(r);
+	answers[0] = answer_of(r, hypercall6(call.op, call.args[0], call.args[1], call.args[2], call.args[3],
+					     call.args[4]), 0);
+	return DONE;
+}

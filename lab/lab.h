@@ -1,0 +1,70 @@
+/* What the parts of the lab know of one another. */
+#ifndef LAB_H
+#define LAB_H
+
+#include "arch.h"
+#include "batch.h"
+
+#define PAGE 4096ul
+#define ENTRIES 512
+#define P 1
+#define RW 2
+#define US 4
+#define D 0x40
+#define NX (1ull << 63)
+#define PFN_MASK 0xffffffffff000ull
+#define MAPPING (P | RW | US)
+
+typedef u64 table[ENTRIES];
+
+
+/* Xen's answer to a hypercall of up to four arguments. */
+static inline int hypercall(ulong op, ulong a, ulong b, ulong c, ulong d)
+{
+	return hypercall6(op, a, b, c, d, 0);
+}
+
+/* console.c */
+void print(const char *text);
+void print_number(const char *before, u64 number);
+void die(const char *why) __attribute__((noreturn));
+
+/* memory.c: frames and tables. All frame numbers `mfn` are the machine's, `name` those of programs. */
+extern ulong boot_mfn[8];        /* by number as in BOOT_FRAME + n; 0 where there is none */
+extern ulong frame_mfn[FRAMES_MAX];
+extern u32 frames;               /* of the program that runs */
+extern u32 pae_xen_slot;
+extern const u64 *b1;            /* B1 as the kernel may read it */
+extern u8 alias[FRAMES_MAX][PAGE]; /* each frame, read-only */
+extern ulong current_base;
+extern u32 ldt_entries;
+void memory_start(const struct start_info *info);
+u64 pte_of(const void *address);
+int map(const void *address, u64 entry);
+int map_frame(const void *address, ulong mfn, u64 flags);
+ulong mfn_of_name(u32 name);
+u32 name_of_mfn(u64 mfn);
+u64 entry_of_names(u32 low, u32 high);
+int frame_index(u32 name);
+void tlb_flush(const void *address);
+ulong fresh_frame(void);
+void spare_frame(ulong mfn);
+u64 now(void);
+
+/* state.c: the state that programs begin with. */
+int state_prepare(u32 wanted, int assist);
+u32 *state_report(u32 *out);
+u32 state_restore(int look_for_losses);
+extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
+
+/* guard.c */
+int takes_the_kernel_away(const struct record *r);
+
+/* execute.c */
+int execute(const struct record *r, u32 *answers);
+
+/* memory-ops.c */
+int memory_op(const struct record *r, u32 *answer);
+u32 exchange(ulong *mfns, u32 count);
+
+#endif

@@ -1,0 +1,112 @@
+/* The lab: a PV kernel that runs batches of programs for the host. */
+#include "lab.h"
+
+void trap_page_fault(void);
+void trap_protection(void);
+
+static volatile struct batch_head *head;
+
+static void mark(u32 operation)
+{
+	print_number("lab: step ", operation);
+	print("\n");
+}
+
+static u32 *run(const u32 *request, u32 *answer)
+{
+	const struct record *records = (const struct record *)(request + 2);
+	u32 count = request[0], flags = request[1], operation = 0;
+	u32 *out = answer + 4;
+
+	answer[0] = EXHAUSTED;
+	answer[1] = answer[2] = answer[3] = 0;
+	if (!state_prepare(flags & PROGRAM_FRAMES, (flags & PROGRAM_ASSIST) != 0))
+		return out;
+	answer[0] = DONE;
+	answer[3] = count;
+	for (u32 i = 0; i < count; i++)
+		out[i] = 0;
+	for (u32 i = 0; i < count && answer[0] == DONE; i += 1 + records[i].items, operation++) {
+		head->operation = answer[1] = operation;
+		if (flags & PROGRAM_MARKED)
+			mark(operation);
+		answer[0] = takes_the_kernel_away(records + i) ? SKIPPED : execute(records + i, out + i);
+	}
+	if (answer[0] == DONE)
+		answer[1] = operation;
+	if (flags & PROGRAM_MARKED)
+		print("lab: over\n");
+	out = state_report(out + count);
+	answer[2] = state_restore((flags & PROGRAM_LOSSES) != 0);
+	return out;
+}
+
+/* The most words that a program's answer takes. */
+static u32 most_words(const u32 *request)
+{
+	return 4 + request[0] + ((request[1] & PROGRAM_FRAMES) + 1) * (2 + 3 * ENTRIES);
+}
+
+static void run_batch(u32 number)
+{
+	u8 *slot = (u8 *)head + PAGE + (number % SLOTS) * (REQUEST_BYTES + ANSWER_BYTES);
+	const u32 *request = (const u32 *)slot;
+	u32 *answers = (u32 *)(slot + REQUEST_BYTES), *out = answers + 2, *end = answers + ANSWER_BYTES / 4;
+	u32 count = *request++, i;
+
+	for (i = 0; i < count && out + most_words(request) <= end; i++) {
+		head->program = i;
+		out = run(request, out);
+		request += 2 + request[0] * (sizeof(struct record) / 4);
+	}
+	answers[0] = i;
+	answers[1] = out - answers;
+}
+
+static void set_traps(void)
+{
+	static const struct trap_info traps[] = {
+		{13, 0, FLAT_KERNEL_CS, (ulong)trap_protection},
+		{14, 0, FLAT_KERNEL_CS, (ulong)trap_page_fault},
+		{0, 0, 0, 0},
+	};
+
+	hypercall(__HYPERVISOR_set_trap_table, (ulong)traps, 0, 0, 0);
+}
+
+/* Sleeps for a moment, but not at once: the next batch mostly is there soon. */
+static void wait(u32 *idle)
+{
+	struct sched_poll poll = {0, 0, 0};
+
+	if (++*idle < 10000)
+		return;
+	poll.timeout = now() + 300000;
+	hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (ulong)&poll, 0, 0);
+}
+
+void lab_main(const struct start_info *info)
+{
+	u32 idle = 0;
+
+	set_traps();
+	memory_start(info);
+	head = (volatile struct batch_head *)info->mod_start;
+	if (info->mod_len < MODULE_BYTES || head->magic != MAGIC || head->version != VERSION)
+		die("the boot module is not a batch");
+	for (ulong at = 0; at < MODULE_BYTES; at += PAGE)
+		if ((pte_of((u8 *)head + at) & PFN_MASK) != (pte_of((u8 *)head) & PFN_MASK) + at)
+			die("the boot module is in pieces");
+	print_number("lab: ready, module at ", pte_of((u8 *)head) & PFN_MASK);
+	print_number(" slot ", pae_xen_slot);
+	print("\n");
+	for (;;) {
+		if (head->request == head->answered) {
+			wait(&idle);
+			continue;
+		}
+		run_batch(head->answered + 1);
+		head->answered++;
+		idle = 0;
+	}
+}

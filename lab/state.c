@@ -1,0 +1,236 @@
+/* The state that every program begins with (docs/format.md), and what a program has made of it. */
+#include "lab.h"
+
+#define BOOT_TABLES (IS64 ? 4 : 7) /* from B1 on */
+#define WINDOW_FLAGS (IS64 ? P | RW | US | 0x160 /* A D G */ : P | RW | 0x60)
+
+u32 gone;
+static int assist_on;
+static struct mmu_update updates[ENTRIES];
+static u32 domctl_version = 0x15; /* of Xen 4.17 */
+
+static ulong boot_table(u32 index)
+{
+	ulong mfn = boot_mfn[index + 1];
+
+	return mfn ? mfn : boot_mfn[3]; /* x86_32 has no B4 */
+}
+
+static int mmuext(struct mmuext_op *ops, u32 count, u32 *done)
+{
+	*done = 0;
+	return hypercall(__HYPERVISOR_mmuext_op, (ulong)ops, count, (ulong)done, DOMID_SELF);
+}
+
+static void update_b1(u32 count)
+{
+	if (count && hypercall(__HYPERVISOR_mmu_update, (ulong)updates, count, 0, DOMID_SELF))
+		die("a window cannot be restored");
+}
+
+static u64 b1_entry_address(u32 slot)
+{
+	return (u64)boot_mfn[1] * PAGE + slot * sizeof(u64);
+}
+
+/* Types of the frames and then of B1 and the other boot tables, as XEN_DOMCTL_getpageframeinfo3 has them. */
+static void get_types(u32 *types)
+{
+	static ulong mfns[FRAMES_MAX + BOOT_TABLES];
+	struct xen_domctl_getpageframeinfo3 op = {.cmd = XEN_DOMCTL_getpageframeinfo3};
+	int error;
+
+	for (;;) {
+		for (u32 i = 0; i < frames + BOOT_TABLES; i++)
+			mfns[i] = i < frames ? frame_mfn[i] : boot_table(i - frames);
+		op.interface_version = domctl_version;
+		op.num = frames + BOOT_TABLES;
+		op.array = (ulong)mfns;
+		error = hypercall(__HYPERVISOR_domctl, (ulong)&op, 0, 0, 0);
+		if (error != -EACCES || domctl_version > 0x40)
+			break;
+		domctl_version = domctl_version == 0x15 ? 0x0d : domctl_version + 1; /* another Xen's */
+	}
+	if (error)
+		die("getpageframeinfo3 fails");
+	for (u32 i = 0; i < frames + BOOT_TABLES; i++)
+		types[i] = mfns[i];
+}
+
+static u32 *put_entries(u32 *out, const u64 *entries)
+{
+	u32 *count = out++;
+
+	*count = 0;
+	for (u32 slot = 0; slot < ENTRIES; slot++) {
+		u64 entry = entries[slot];
+
+		if (entry == 0)
+			continue;
+		entry = (entry & ~PFN_MASK) | (u64)name_of_mfn((entry & PFN_MASK) / PAGE) * PAGE;
+		*out++ = slot;
+		*out++ = entry;
+		*out++ = entry >> 32;
+		++*count;
+	}
+	return out;
+}
+
+u32 *state_report(u32 *out)
+{
+	u32 types[FRAMES_MAX + BOOT_TABLES];
+
+	get_types(types);
+	for (u32 i = 0; i < frames; i++) {
+		*out++ = types[i];
+		if (gone & 1u << i)
+			*out++ = 0;
+		else
+			out = put_entries(out, (const u64 *)alias[i]);
+	}
+	*out++ = types[frames];
+	return put_entries(out, b1);
+}
+
+/* Whatever holds a reference on a frame lets go of it: base pointers, descriptor tables, windows, pins. */
+static void let_go(void)
+{
+	u32 types[FRAMES_MAX + BOOT_TABLES], count = 0, done;
+	struct mmuext_op ops[FRAMES_MAX + BOOT_TABLES] = {{MMUEXT_NEW_BASEPTR, boot_mfn[IS64 ? 4 : 3], 0},
+					    {MMUEXT_SET_LDT, 0, 0},
+					    {MMUEXT_NEW_USER_BASEPTR, 0, 0}};
+
+	if (mmuext(ops, IS64 ? 3 : 2, &done) || hypercall(__HYPERVISOR_set_gdt, 0, 0, 0, 0))
+		die("the boot base pointer cannot be loaded");
+	current_base = boot_mfn[IS64 ? 4 : 3];
+	ldt_entries = 0;
+	for (u32 slot = 0; slot < ENTRIES; slot++)
+		if (b1[slot])
+			updates[count++] = (struct mmu_update){b1_entry_address(slot), 0};
+	update_b1(count);
+	count = 0;
+	get_types(types);
+	for (u32 i = 0; i < frames + BOOT_TABLES; i++) {
+		ulong mfn = i < frames ? frame_mfn[i] : boot_table(i - frames);
+
+		if ((types[i] & PFINFO_PINNED) && types[i] != PFINFO_XTAB && mfn != current_base)
+			ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, mfn, 0};
+	}
+	if (count && mmuext(ops, count, &done))
+		die("a frame cannot be unpinned");
+}
+
+/* Makes each frame an all-zero data page: only one without type references can be cleared, then be an L1 table. */
+static u32 settle(void)
+{
+	static struct mmuext_op ops[3 * FRAMES_MAX];
+	static u8 index[FRAMES_MAX];
+	u32 lost = 0, done;
+
+	for (u32 first = 0; first < frames;) {
+		u32 count = 0;
+
+		for (u32 i = first; i < frames; i++) {
+			if (gone & 1u << i)
+				continue;
+			index[count / 3] = i;
+			ops[count++] = (struct mmuext_op){MMUEXT_CLEAR_PAGE, frame_mfn[i], 0};
+			ops[count++] = (struct mmuext_op){MMUEXT_PIN_L1_TABLE, frame_mfn[i], 0};
+			ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, frame_mfn[i], 0};
+		}
+		if (count == 0 || mmuext(ops, count, &done) == 0)
+			break;
+		first = index[done / 3];
+		lost |= 1u << first++;
+	}
+	return lost;
+}
+
+static void alias_frames(u64 flags)
+{
+	for (u32 i = 0; i < frames; i++)
+		if (map(alias[i], flags ? (u64)frame_mfn[i] * PAGE | flags : 0))
+			die("a frame cannot be mapped");
+}
+
+/* Frames that something besides their allocation refers to: these cannot be exchanged. */
+static u32 exchange_all(void)
+{
+	u32 lost = 0;
+
+	alias_frames(0);
+	for (u32 i = 0; (i += exchange(frame_mfn + i, frames - i)) < frames; i++)
+		lost |= 1u << i;
+	alias_frames(P);
+	return lost;
+}
+
+static void open_windows(void)
+{
+	for (u32 i = 0; i < frames; i++)
+		updates[i] = (struct mmu_update){b1_entry_address(i), (u64)frame_mfn[i] * PAGE | WINDOW_FLAGS};
+	update_b1(frames);
+}
+
+/* A set of fresh frames in place of those in `which`; whether there are enough. */
+static int replace(u32 which)
+{
+	u32 taken = 0;
+
+	for (u32 i = 0; i < frames; i++) {
+		if (!(which & 1u << i))
+			continue;
+		frame_mfn[i] = fresh_frame();
+		if (frame_mfn[i] == 0)
+			return 0;
+		taken |= 1u << i;
+		if (map_frame(alias[i], frame_mfn[i], P))
+			die("a fresh frame cannot be mapped");
+	}
+	gone &= ~taken;
+	if (settle())
+		die("a fresh frame is in use");
+	return 1;
+}
+
+int state_prepare(u32 wanted, int assist)
+{
+	if (frames < wanted || frames > wanted) {
+		let_go();
+		while (frames > wanted)
+			spare_frame(frame_mfn[--frames]), map(alias[frames], 0);
+		while (frames < wanted)
+			gone |= 1u << frames++;
+		if (!replace(gone)) {
+			frames = 0;
+			return 0;
+		}
+		open_windows();
+	}
+	if (assist != assist_on) {
+		hypercall(__HYPERVISOR_vm_assist, assist ? VMASST_CMD_enable : VMASST_CMD_disable,
+			  VMASST_TYPE_writable_pagetables, 0, 0);
+		assist_on = assist;
+	}
+	return 1;
+}
+
+/* Back to the state that programs begin with; the frames that kept a reference, which are replaced. */
+u32 state_restore(int look_for_losses)
+{
+	u32 lost;
+	int enough = 1;
+
+	let_go();
+	lost = settle();
+	if (!lost && gone)
+		enough = replace(gone);
+	if (!lost && enough && look_for_losses)
+		lost = exchange_all();
+	if (lost)
+		enough = replace((1u << frames) - 1);
+	if (!enough)
+		frames = 0;
+	open_windows();
+	return lost;
+}

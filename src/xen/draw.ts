@@ -1,0 +1,46 @@
+/** Programs drawn for the lab: what the fuzzer draws, without what cannot be brought about on real Xen. */
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { pick } from '../generate/draw.js';
+import { machineOf } from '../generate/machines.js';
+import { drawProgram } from '../generate/program.js';
+import { stream } from '../generate/streams.js';
+import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
+import { takesTheKernelAway } from './guard.js';
+import type { LabProgram } from './mailbox.js';
+import { whyNotOperation, type XenBuild } from './support.js';
+
+const LENGTHS = [10, 40, 120] as const;
+
+/** The machine that a lab on this Xen is. */
+export function labMachine(build: XenBuild, writablePagetables: boolean): Machine {
+  return machineOf({
+    arch: build.arch,
+    hardwareDomain: true,
+    writablePagetables,
+    paeXenSlot: build.arch === 'x86_32' ? build.paeXenSlot : DEFAULT_PAE_XEN_SLOT,
+    debugBuild: build.debug,
+    quirks: 'shipped',
+    vcpus: 1,
+    linear: true,
+  });
+}
+
+export class LabAuthor {
+  private readonly scout = new OptimizedModel();
+
+  constructor(
+    private readonly build: XenBuild,
+    private readonly seed: string,
+  ) {}
+
+  /** The run's program of this number; each comes from a stream of its own. */
+  program(number: number): LabProgram {
+    const draw = stream(`xen ${this.build.arch} ${this.seed}.${number}`);
+    const machine = labMachine(this.build, draw.below(2) === 0);
+    const { scout } = this;
+    const fits = (code: Int32Array, at: number) =>
+      whyNotOperation(code, at, machine) === undefined && !takesTheKernelAway(scout, code, at);
+    const length = 1 + draw.below(pick(draw, LENGTHS));
+    return { machine, code: drawProgram(draw, machine, length, scout, fits) };
+  }
+}

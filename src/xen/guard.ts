@@ -1,0 +1,70 @@
+/** Operations that the lab would not run, as the models see them (lab/guard.c decides): for programs that are drawn for it. */
+import type { ModelState } from '../../models/model.js';
+import { entryOf, isSame, mfnOf, NX, P, RW, US } from '../../models/x86/entry.js';
+import { entry } from '../../models/x86/entry.js';
+import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
+import * as op from '../program/record.js';
+
+const { B1, B3, B4, K0, K2, K3 } = BOOT_MFN;
+const SPARED = new Set([
+  op.OP_UNPIN,
+  op.OP_CLEAR_PAGE,
+  op.OP_COPY_PAGE,
+  op.OP_RELEASE,
+  op.OP_DECREASE_RESERVATION,
+]);
+
+/** Whether the operation at `at`, or an element of it, would take away the mapping that the kernel runs in. */
+export function takesTheKernelAway(state: ModelState, code: Int32Array, at: number): boolean {
+  const end = at + op.span(code, at) * op.RECORD;
+  for (let i = at; i < end; i += op.RECORD) if (alone(state, code, i)) return true;
+  return end - at > op.RECORD && loadsAndWrites(code, at, end);
+}
+
+function alone(state: ModelState, code: Int32Array, at: number): boolean {
+  const opcode = code[at]! & 0xff;
+  const mfn = code[at + op.W_FRAME]! >>> 0;
+  if (opcode === op.OP_NEW_BASEPTR || opcode === op.OP_WRITE_CR3) return !hasKernel(state, mfn);
+  if (SPARED.has(opcode)) return isBootTable(mfn);
+  if (opcode !== op.OP_MMU_UPDATE || mfn === B1) return false;
+  return isBootTable(mfn) || isPath(state, mfn, code[at + op.W_SLOT]!);
+}
+
+function isBootTable(mfn: number): boolean {
+  return mfn >= B1 && mfn < FIRST_FRAME_MFN;
+}
+
+/** A slot by which the loaded root reaches the kernel. */
+function isPath(state: ModelState, mfn: number, slot: number): boolean {
+  const root = state.kernelBase();
+  if (state.machine.arch === 'x86_64') return mfn === root && slot === 511;
+  if (mfn === root) return slot === 3;
+  return slot < 4 && mfn === mfnOf(state.low(root, 3), state.high(root, 3));
+}
+
+function hasKernel(state: ModelState, root: number): boolean {
+  if (root < FIRST_FRAME_MFN || root >= FIRST_FRAME_MFN + state.machine.frames) return true;
+  const at = (mfn: number, slot: number) => entryOf(state.low(mfn, slot), state.high(mfn, slot));
+  const maps = (mfn: number, slot: number, child: number, flags: number, told: number) => {
+    const { mfn: found, flags: held } = at(mfn, slot);
+    return isSame(entry(found, held & told), entry(child, flags));
+  };
+  if (state.machine.arch === 'x86_64') return maps(root, 511, B3, P | RW | US, P | RW | US | NX);
+  const { mfn: l2, flags } = at(root, 3);
+  if ((flags & P) === 0) return false;
+  if (l2 === BOOT_MFN.B2) return true;
+  const own = l2 >= FIRST_FRAME_MFN && l2 < FIRST_FRAME_MFN + state.machine.frames;
+  return own && [K0, B1, K2, K3].every((table, slot) => maps(l2, slot, table, P | RW, P | RW | NX));
+}
+
+/** One call that both loads a base pointer and may write what it maps. */
+function loadsAndWrites(code: Int32Array, at: number, end: number): boolean {
+  let loads = false;
+  let writes = false;
+  for (let i = at + op.RECORD; i < end; i += op.RECORD) {
+    const opcode = code[i]! & 0xff;
+    loads ||= opcode === op.OP_NEW_BASEPTR && code[i + op.W_FRAME] !== B4;
+    writes ||= opcode === op.OP_MMU_UPDATE || opcode === op.OP_CLEAR_PAGE || opcode === op.OP_COPY_PAGE;
+  }
+  return loads && writes;
+}

@@ -1,0 +1,218 @@
+/**
+ * One QEMU in which Xen runs the lab's kernel as dom0. Its memory is a file without a name that this side reads
+ * and writes while it runs; the process ends with this one, however this one ends.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Arch } from '../program/machine.js';
+import { XenConsole } from './console.js';
+import type { BootFiles } from './installation.js';
+import {
+  ANSWER_BYTES,
+  decodeBatch,
+  encodeBatch,
+  HEAD_ANSWERED,
+  HEAD_BYTES,
+  HEAD_OPERATION,
+  HEAD_PROGRAM,
+  HEAD_REQUEST,
+  HEAD_WORDS,
+  type LabAnswer,
+  type LabProgram,
+  REQUEST_BYTES,
+  SLOT_BYTES,
+  SLOTS,
+} from './mailbox.js';
+import type { XenBuild } from './support.js';
+
+/** Why a lab answers no more: it was killed or ended by itself, Xen crashed, or nothing has happened for long. */
+export type EndKind = 'gone' | 'crashed' | 'stuck';
+
+export class LabEnded extends Error {
+  constructor(
+    readonly kind: EndKind,
+    /** What Xen's console said last. */
+    readonly lines: readonly string[],
+    /** Program of the batch that ran, and its operation. */
+    readonly program: number,
+    readonly operation: number,
+  ) {
+    super(`the lab is ${kind}`);
+  }
+}
+
+const MEMORY_MIB = 256;
+const DOM0_MIB = 160;
+const BOOT_SECONDS = 120;
+/** No program takes a second; a busy host may take the processor away for longer. */
+const STUCK_SECONDS = 30;
+/** Xen's last words after a crash: registers, stack, call trace. */
+const LAST_WORDS_MS = 500;
+const POLL_MS = 1;
+const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+)/;
+const BANNER = /\(XEN\) Xen version (\S+ \([^)]*\)|\S+).* debug=([yn])/;
+
+export class Lab {
+  readonly console = new XenConsole((line) => this.hear(line));
+  build!: XenBuild;
+  private memory = -1;
+  private module = 0;
+  private version = '';
+  private debug = false;
+  private slot = 0;
+  private sent = 0;
+  private dead = false;
+  private readonly exited: Promise<void>;
+
+  private constructor(private readonly process: ChildProcess) {
+    process.stdout!.setEncoding('utf8').on('data', (text: string) => this.console.push(text));
+    process.stderr!.setEncoding('utf8').on('data', (text: string) => this.console.push(text));
+    this.exited = new Promise((resolve) => {
+      const end = () => {
+        this.dead = true;
+        resolve();
+      };
+      process.once('exit', end).once('error', end);
+    });
+  }
+
+  /**
+   * Boots a lab, which takes a second or two. With `messages` Xen says on the console what it thinks of the guest's
+   * requests: a release build little, a debug build much.
+   *
+   * @throws LabEnded if it does not come up.
+   */
+  static async boot(files: BootFiles, arch: Arch, messages: boolean): Promise<Lab> {
+    const words = qemuArguments(files, messages);
+    const child = spawn('setpriv', ['--pdeathsig', 'SIGKILL', files.qemu, ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const lab = new Lab(child);
+    const end = performance.now() + BOOT_SECONDS * 1000;
+    while (lab.module === 0) {
+      if (lab.dead || lab.console.ended || performance.now() > end) throw await lab.ending();
+      await sleep(POLL_MS * 10);
+    }
+    lab.memory = openSync(memoryFile(child.pid!), 'r+');
+    lab.build = { arch, version: lab.version, debug: lab.debug, paeXenSlot: lab.slot };
+    return lab;
+  }
+
+  /** How many batches may be sent before an answer is read. */
+  static readonly inFlight = SLOTS;
+
+  /** Sends a batch; its programs must fit (`requestWords`). */
+  send(programs: readonly LabProgram[]): void {
+    const words = encodeBatch(programs);
+    const number = this.sent + 1;
+    this.write(this.slotAddress(number), words);
+    this.write(this.module + HEAD_REQUEST * 4, Int32Array.of(number));
+    this.sent = number;
+  }
+
+  /**
+   * The answers of batch `number`, counted from 1, once they are there: to its first programs, as many as the lab
+   * had room for.
+   *
+   * @throws LabEnded if the lab comes to its end before.
+   */
+  async answers(number: number, programs: readonly LabProgram[]): Promise<LabAnswer[]> {
+    let last = '';
+    let since = performance.now();
+    for (;;) {
+      const head = this.head();
+      if (head[HEAD_ANSWERED]! >= number) return this.read(number, programs);
+      if (this.dead || this.console.ended) throw await this.ending();
+      const now = head.join();
+      if (now !== last) [last, since] = [now, performance.now()];
+      else if (performance.now() - since > STUCK_SECONDS * 1000) throw await this.ending('stuck');
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Number of the newest batch that was sent. */
+  get newest(): number {
+    return this.sent;
+  }
+
+  /** Ends the process; it is gone when this is done. */
+  async close(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.exited;
+    if (this.memory >= 0) closeSync(this.memory);
+    this.memory = -1;
+  }
+
+  private async ending(kind?: EndKind): Promise<LabEnded> {
+    if (this.console.ended) await sleep(LAST_WORDS_MS);
+    const head = this.memory < 0 ? new Int32Array(HEAD_WORDS) : this.head();
+    await this.close();
+    const lines = this.console.lines.map(({ text }) => text);
+    const what = kind ?? (this.console.ended ? 'crashed' : 'gone');
+    return new LabEnded(what, lines, head[HEAD_PROGRAM]!, head[HEAD_OPERATION]!);
+  }
+
+  private read(number: number, programs: readonly LabProgram[]): LabAnswer[] {
+    const at = this.slotAddress(number) + REQUEST_BYTES;
+    const [, used] = this.words(at, 2);
+    if (used! > ANSWER_BYTES / 4) throw new Error('the lab has overrun its answers');
+    return decodeBatch(this.words(at, used!), programs);
+  }
+
+  private slotAddress(number: number): number {
+    return this.module + HEAD_BYTES + (number % SLOTS) * SLOT_BYTES;
+  }
+
+  private head(): Int32Array {
+    return this.words(this.module, HEAD_WORDS);
+  }
+
+  private words(address: number, count: number): Int32Array {
+    const words = new Int32Array(count);
+    readSync(this.memory, words, 0, count * 4, address);
+    return words;
+  }
+
+  private write(address: number, words: Int32Array): void {
+    writeSync(this.memory, words, 0, words.byteLength, address);
+  }
+
+  private hear(line: string): void {
+    const banner = BANNER.exec(line);
+    if (banner) {
+      this.version = banner[1]!;
+      this.debug = banner[2] === 'y';
+    }
+    const ready = READY.exec(line);
+    if (!ready) return;
+    this.slot = Number.parseInt(ready[2]!, 16);
+    this.module = Number.parseInt(ready[1]!, 16);
+  }
+}
+
+function qemuArguments({ xen, kernel, module }: BootFiles, messages: boolean): string[] {
+  const level = messages ? 'all' : 'none';
+  return [
+    ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio', '-nic', 'none'],
+    ...['-machine', 'q35,accel=tcg,memory-backend=ram', '-m', `${MEMORY_MIB}M`],
+    ...['-object', `memory-backend-memfd,id=ram,size=${MEMORY_MIB}M,share=on`],
+    ...['-kernel', xen, '-initrd', `${kernel},${module}`],
+    '-append',
+    `com1=115200,8n1 console=com1 noreboot dom0_mem=${DOM0_MIB}M dom0_max_vcpus=1 guest_loglvl=${level}`,
+  ];
+}
+
+/** The memory of the guest among the open files of its process. */
+function memoryFile(pid: number): string {
+  const folder = `/proc/${pid}/fd`;
+  const name = readdirSync(folder).find((fd) => {
+    try {
+      return readlinkSync(`${folder}/${fd}`).startsWith('/memfd:memory-backend-memfd');
+    } catch {
+      return false; // closed in the meantime
+    }
+  });
+  if (name === undefined) throw new Error(`no guest memory among the files of process ${pid}`);
+  return `${folder}/${name}`;
+}

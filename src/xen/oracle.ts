@@ -1,0 +1,95 @@
+/** What the models, or a text, say that real Xen answers; and where it answers something else. */
+import type { Model } from '../../models/model.js';
+import { OK, UNKNOWN } from '../../models/x86/result.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import type { FinalFrame } from '../program/program.js';
+import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
+import { finalFrameOf, sameFinal } from '../replay/final-frame.js';
+import { printFinal } from '../text/final-line.js';
+import { printOperation } from '../text/print.js';
+import { printResult } from '../text/result.js';
+import type { LabAnswer, LabProgram } from './mailbox.js';
+
+/** Answers by record, UNKNOWN where nothing is said, and final frames. */
+export interface Expectation {
+  readonly results: Int32Array;
+  readonly finals: readonly FinalFrame[];
+}
+
+export interface Difference {
+  /** Index of the operation; that of a final line is one beyond the last. */
+  readonly operation: number;
+  /** The operation, or `final`. */
+  readonly what: string;
+  readonly expected: string;
+  /** What real Xen answered. */
+  readonly got: string;
+}
+
+/** Runs programs on a model. */
+export class Oracle {
+  constructor(readonly model: Model) {}
+
+  expect({ machine, code }: LabProgram): Expectation {
+    const { model } = this;
+    if (model.machine === machine) model.reset();
+    else model.start(machine);
+    const results = new Int32Array(code.length / RECORD).fill(UNKNOWN);
+    for (let at = 0; at < code.length; at += span(code, at) * RECORD) model.run(code, at, results);
+    return { results, finals: finalMfns(machine).map((mfn) => finalFrameOf(model, mfn, false)) };
+  }
+
+  /** After `expect`: whether a frame has references that failed validations lost (rules 14). */
+  get lost(): boolean {
+    const { model } = this;
+    return finalMfns(model.machine).some(
+      (mfn) => model.lostTypeReferences(mfn) > 0 || model.lostGeneralReferences(mfn) > 0,
+    );
+  }
+}
+
+function finalMfns({ frames }: Machine): number[] {
+  return [...Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i), BOOT_MFN.B1];
+}
+
+/**
+ * Where real Xen's answers are not the expected ones, in the order of the program. Of a program that was not run to its end,
+ * only the operations that ran are compared.
+ */
+export function differences(
+  { machine, code }: LabProgram,
+  expected: Expectation,
+  { results, finals, stopped, operations }: LabAnswer,
+): Difference[] {
+  const found: Difference[] = [];
+  const starts = operationStarts(code);
+  const ran = stopped ? starts.slice(0, operations) : starts;
+  for (const [operation, at] of ran.entries()) {
+    const first = at / RECORD;
+    for (let i = first; i < first + span(code, at); i++) {
+      const said = expectedAt(expected, code, i);
+      if (said === UNKNOWN || said === results[i]) continue;
+      const what = printOperation(code, i * RECORD, machine);
+      found.push({ operation, what, expected: printResult(said), got: printResult(results[i]!) });
+    }
+  }
+  if (stopped) return found;
+  for (const final of expected.finals) {
+    const got = finals.find(({ mfn }) => mfn === final.mfn);
+    if (got === undefined || sameFinal(final, got)) continue;
+    const operation = starts.length;
+    found.push({
+      operation,
+      what: 'final',
+      expected: printFinal(final, machine),
+      got: printFinal(got, machine),
+    });
+  }
+  return found;
+}
+
+/** A `fill` stands for stores that all succeed. */
+function expectedAt({ results }: Expectation, code: Int32Array, record: number): number {
+  const opcode = code[record * RECORD + W_OPCODE]! & 0xff;
+  return opcode === OP_FILL && results[record] === UNKNOWN ? OK : results[record]!;
+}

@@ -1,0 +1,149 @@
+/** Which programs the lab can run: those of a dom0 on one vCPU, which nothing interrupts. */
+import { mfnOf, P } from '../../models/x86/entry.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
+import * as op from '../program/record.js';
+import { hasName, windowOf } from '../text/naming.js';
+import { FRAMES_MAX, type LabProgram, requestWords, REQUEST_WORDS_MAX } from './mailbox.js';
+
+/** The Xen that a lab runs on. */
+export interface XenBuild {
+  readonly arch: Arch;
+  /** As Xen says it, such as `4.17.7 (Debian …)`. */
+  readonly version: string;
+  readonly debug: boolean;
+  /** x86_32: first slot of the slot-3 L2 that belongs to Xen. */
+  readonly paeXenSlot: number;
+}
+
+const LIST_MAX = 128;
+const LISTS_MAX = 8;
+const RUNNABLE = new Set([
+  op.OP_STORE,
+  op.OP_STORE_FRAME,
+  op.OP_FILL,
+  op.OP_MMU_UPDATE,
+  op.OP_MACHPHYS,
+  op.OP_UPDATE_VA,
+  op.OP_PIN,
+  op.OP_UNPIN,
+  op.OP_NEW_BASEPTR,
+  op.OP_NEW_USER_BASEPTR,
+  op.OP_CLEAR_PAGE,
+  op.OP_COPY_PAGE,
+  op.OP_SET_LDT,
+  op.OP_MMUEXT,
+  op.OP_SET_GDT,
+  op.OP_UPDATE_DESCRIPTOR,
+  op.OP_ACCESS_LDT,
+  op.OP_WRITE_CR3,
+  op.OP_RELEASE,
+  op.OP_RECEIVE,
+  op.OP_MMU_UPDATE_LIST,
+  op.OP_MMUEXT_LIST,
+  op.OP_MULTICALL,
+  op.OP_FILL_ENTRY,
+  op.OP_GDT_FRAME,
+]);
+const ADDRESSED = new Set([op.OP_STORE, op.OP_UPDATE_VA, op.OP_SET_LDT]);
+const WITH_ENTRY = new Set([
+  op.OP_STORE,
+  op.OP_STORE_FRAME,
+  op.OP_FILL_ENTRY,
+  op.OP_MMU_UPDATE,
+  op.OP_UPDATE_VA,
+]);
+/** Need a frame of the guest's: the kernel writes to it, or gives it away. */
+const OWN_FRAME = new Set([op.OP_FILL, op.OP_STORE_FRAME, op.OP_RELEASE, op.OP_RECEIVE]);
+/** From here on a 64-bit address is in the L3 entry that the kernel and the windows share. */
+const KERNEL_1G_HIGH = 0xffffffff | 0;
+const KERNEL_32 = (WINDOW_0.x86_32.low >>> 0) - 0x200000;
+
+/** Why the machine is none that this lab can be, if so. */
+export function whyNotMachine(machine: Machine, { arch, debug, paeXenSlot }: XenBuild): string | undefined {
+  if (machine.arch !== arch) return `is for ${machine.arch}, the lab is ${arch}`;
+  if (machine.frames < 1 || machine.frames > FRAMES_MAX)
+    return `needs a standard layout of 1 to ${FRAMES_MAX} frames`;
+  if (!machine.hardwareDomain) return 'is for an ordinary domain, the lab is the hardware domain';
+  if (machine.vcpus !== 1) return `has ${machine.vcpus} vCPUs, the lab has one`;
+  if (!machine.linear) return 'is for a Xen without linear pagetables';
+  if (machine.debugBuild !== debug)
+    return `is for a ${buildName(machine.debugBuild)} build of Xen, this is a ${buildName(debug)} build`;
+  if (arch === 'x86_32' && machine.paeXenSlot !== paeXenSlot)
+    return `has pae_xen_slot=${machine.paeXenSlot}, here it is ${paeXenSlot}`;
+  return undefined;
+}
+
+export function buildName(debug: boolean): string {
+  return debug ? 'debug' : 'release';
+}
+
+/** Why the lab cannot run the program, if so. */
+export function whyNot(program: LabProgram, build: XenBuild): string | undefined {
+  const { machine, code } = program;
+  const wrong = whyNotMachine(machine, build);
+  if (wrong !== undefined) return wrong;
+  if (requestWords(program) > REQUEST_WORDS_MAX) return 'is too long';
+  for (const [i, at] of op.operationStarts(code).entries()) {
+    const why = whyNotOperation(code, at, machine);
+    if (why !== undefined) return `${why} (operation ${i + 1})`;
+  }
+  return undefined;
+}
+
+/** Why the lab cannot run the operation at `at`, if so. */
+export function whyNotOperation(code: Int32Array, at: number, machine: Machine): string | undefined {
+  const end = at + op.span(code, at) * op.RECORD;
+  for (let i = at; i < end; i += op.RECORD) {
+    const why = whyNotRecord(code, i, machine);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | undefined {
+  const word = code[at]!;
+  const opcode = word & 0xff;
+  const frame = code[at + op.W_FRAME]! >>> 0;
+  if (!RUNNABLE.has(opcode))
+    return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
+  if ((word & op.ENVIRONMENT_MASK) !== 0)
+    return 'has a vCPU or an interruption, which cannot be brought about';
+  if (WITH_ENTRY.has(opcode) && !hasName(mfnOf(code[at + op.W_LOW]!, code[at + op.W_HIGH]!), machine))
+    return 'has an entry to a frame without a name';
+  if (opcode === op.OP_UPDATE_DESCRIPTOR && isPresentElsewhere(code, at, machine))
+    return 'has a descriptor that is an entry to a frame without a name';
+  if (ADDRESSED.has(opcode)) return whyNotAddress(code, at, machine);
+  if (opcode === op.OP_COPY_PAGE && !hasName(code[at + op.W_LOW]! >>> 0, machine)) return NAMELESS;
+  const usesFrame = opcode !== op.OP_MMUEXT && opcode !== op.OP_ACCESS_LDT && opcode < op.OP_MMU_UPDATE_LIST;
+  if ((usesFrame || opcode === op.OP_GDT_FRAME) && !hasName(frame, machine)) return NAMELESS;
+  if (OWN_FRAME.has(opcode) && frame !== BOOT_MFN.B1 && !isProgramsFrame(frame, machine))
+    return 'writes to a frame that is not the program’s';
+  if (opcode === op.OP_RECEIVE && code[at + op.W_COUNT] !== 1) return 'receives several frames at once';
+  const items = code[at + op.W_ITEMS]!;
+  if (opcode !== op.OP_FILL && items > LIST_MAX) return `has a list of more than ${LIST_MAX} elements`;
+  if (opcode === op.OP_MULTICALL && op.itemsAt(code, at).length > LISTS_MAX)
+    return `has a multicall of more than ${LISTS_MAX} calls`;
+  return undefined;
+}
+
+/** What the frame would be as an entry depends on the memory of the machine, not on the program. */
+function isPresentElsewhere(code: Int32Array, at: number, machine: Machine): boolean {
+  const low = code[at + op.W_LOW]!;
+  return (low & P) !== 0 && !hasName(mfnOf(low, code[at + op.W_HIGH]!), machine);
+}
+
+const NAMELESS = 'names a frame by its number';
+
+function isProgramsFrame(mfn: number, machine: Machine): boolean {
+  return mfn >= FIRST_FRAME_MFN && mfn < FIRST_FRAME_MFN + machine.frames;
+}
+
+/** Stores go through windows; other addresses may be any but the kernel's own. */
+function whyNotAddress(code: Int32Array, at: number, machine: Machine): string | undefined {
+  const va = { low: code[at + op.W_FRAME]!, high: code[at + op.W_SLOT]! };
+  if (windowOf(va, machine) >= 0) return undefined;
+  if ((code[at]! & 0xff) === op.OP_STORE) return 'stores through an address that is no window';
+  if ((code[at]! & 0xff) === op.OP_SET_LDT && code[at + op.W_COUNT] === 0) return undefined;
+  const kernel = machine.arch === 'x86_64' ? va.high === KERNEL_1G_HIGH : va.low >>> 0 >= KERNEL_32;
+  return kernel ? 'has an address of the kernel' : undefined;
+}

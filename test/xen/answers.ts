@@ -1,0 +1,26 @@
+import type { LabAnswer, LabProgram } from '../../src/xen/mailbox.js';
+import { Oracle } from '../../src/xen/oracle.js';
+import { ReferenceModel } from '../../models/reference/model.js';
+import type { XenBuild } from '../../src/xen/support.js';
+import { parseProgram } from '../../src/text/parse.js';
+import type { Program } from '../../src/program/program.js';
+
+export const XEN: XenBuild = { arch: 'x86_64', version: '4.17.7', debug: false, paeXenSlot: 512 };
+
+const oracle = new Oracle(new ReferenceModel());
+
+/** A program of an 8-frame hardware domain. */
+export function program(...lines: string[]): Program {
+  const head = ['pvmmu 1', 'program test', 'machine x86_64 frames=8 domain=hardware'];
+  return parseProgram(
+    [...head, ...lines.map((line) => (/->|^ |_list|multicall/.test(line) ? line : `${line} -> ?`))].join(
+      '\n',
+    ),
+  );
+}
+
+/** What a Xen answers that does as the reference model says. */
+export function answerTo(one: LabProgram): LabAnswer {
+  const { results, finals } = oracle.expect(one);
+  return { stopped: undefined, operations: results.length, results, lost: oracle.lost ? 1 : 0, finals };
+}

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { parseProgram } from '../../src/text/parse.js';
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { operationStarts, RECORD } from '../../src/program/record.js';
+import { LabAuthor } from '../../src/xen/draw.js';
+import { takesTheKernelAway } from '../../src/xen/guard.js';
+import { whyNot } from '../../src/xen/support.js';
+import { program, XEN } from './answers.js';
+
+describe('the lab runs', () => {
+  test.each([
+    'store W1[3] F1|P|RW',
+    'store.high F1[3] F1|P|RW',
+    'update_va W500 B1|P',
+    'update_va 0x1000 F1|P|RW',
+    'mmu_update BAD[3] F1|P',
+    'mmu_update.machphys F1 0x1234',
+    'set_gdt F1 F2 entries=600',
+    'access_ldt 1',
+    'write_cr3 F1',
+    'release F1',
+    'update_descriptor F1[3] 0xcf9a000000fff0',
+  ])('%s', (line) => {
+    expect(whyNot(program(line), XEN)).toBeUndefined();
+  });
+
+  test('programs as they are drawn for it', () => {
+    const author = new LabAuthor(XEN, 'support');
+    const model = new OptimizedModel();
+    for (let i = 0; i < 200; i++) {
+      const { machine, code } = author.program(i);
+      expect(whyNot({ machine, code }, XEN)).toBeUndefined();
+      if (model.machine === machine) model.reset();
+      else model.start(machine);
+      for (const at of operationStarts(code)) {
+        expect(takesTheKernelAway(model, code, at), `program ${i}, record ${at / RECORD}`).toBe(false);
+        model.run(code, at, new Int32Array(code.length / RECORD));
+      }
+    }
+  });
+});
+
+describe('the lab cannot run', () => {
+  test.each([
+    ['touch W1', 'touch, which cannot be brought about'],
+    ['iret_user', 'iret_user, which cannot be brought about'],
+    ['destroy', 'destroy, which cannot be brought about'],
+    ['pin L1 F1 preempt=0', 'an interruption'],
+    ['mmu_update 0x1234[3] F1|P', 'a frame by its number'],
+    ['mmu_update F1[3] 0x1234|P', 'a frame without a name'],
+    ['update_descriptor F1[3] 0xcf9a000000ffff', 'a descriptor that is an entry'],
+    ['store 0xffffffff80001000 F1|P', 'an address that is no window'],
+    ['update_va 0xffffffff80001000 F1|P', 'an address of the kernel'],
+    ['set_ldt 0xffffffff80001000 entries=3', 'an address of the kernel'],
+  ])('%s', (line, why) => {
+    expect(whyNot(program(line), XEN)).toContain(why);
+  });
+
+  test.each([
+    ['x86_64 frames=8', 'an ordinary domain'],
+    ['x86_64 frames=8 domain=hardware build=debug', 'a debug build'],
+    ['x86_64 frames=8 domain=hardware vcpus=2', '2 vCPUs'],
+    ['x86_64 frames=40 domain=hardware', '1 to 31 frames'],
+    ['x86_64 frames=8 domain=hardware linear=off', 'without linear'],
+    ['x86_32 frames=8 domain=hardware', 'x86_32'],
+  ])('machine %s', (machine, why) => {
+    const one = parseProgram(`pvmmu 1\nprogram test\nmachine ${machine}\nclear_page F1 -> ?`);
+    expect(whyNot(one, XEN)).toContain(why);
+  });
+});
+
+describe('the kernel would lose its mapping', () => {
+  const loses = (...lines: string[]) => {
+    const { machine, code } = program(...lines);
+    const model = new OptimizedModel();
+    model.start(machine);
+    const starts = operationStarts(code);
+    for (const at of starts.slice(0, -1)) model.run(code, at, new Int32Array(code.length / RECORD));
+    return takesTheKernelAway(model, code, starts.at(-1)!);
+  };
+  const ROOT = ['mmu_update F1[511] B3|P|RW|US', 'update_va W1 0'];
+
+  test.each([
+    [['mmu_update B2[3] 0']],
+    [['unpin B4']],
+    [['copy_page B1 F1']],
+    [['new_baseptr F1']],
+    [['write_cr3 F1']],
+    [[...ROOT, 'new_baseptr F1', 'mmu_update F1[511] 0']],
+    [[...ROOT, 'mmu_update F1[511] B3|P|RW|US|NX', 'new_baseptr F1']],
+    [[...ROOT, 'multicall', '  mmu_update F1[511] 0 -> ?', '  new_baseptr F1 -> ?', 'end -> ?']],
+  ])('with %s', (lines) => {
+    expect(loses(...lines)).toBe(true);
+  });
+
+  test.each([
+    [['mmu_update B1[3] 0']],
+    [['new_baseptr B4']],
+    [['new_baseptr BAD']],
+    [[...ROOT, 'new_baseptr F1']],
+    [[...ROOT, 'new_baseptr F1', 'mmu_update F1[510] 0']],
+    [['mmu_update F1[511] 0']],
+  ])('but not with %s', (lines) => {
+    expect(loses(...lines)).toBe(false);
+  });
+});
