@@ -3,7 +3,8 @@
  * `npm run bench`; figures as `name: value unit`, medians of several passes.
  */
 import '../src/engine.js';
-import { Lockstep } from '../src/lockstep/lockstep.js';
+import { LOCKSTEP_MODES, type LockstepMode, Panel } from '../src/fuzz/panel.js';
+import { trialsOf } from '../src/fuzz/trials.js';
 import { OptimizedModel } from '../models/optimized/model.js';
 import { ReferenceModel } from '../models/reference/model.js';
 import { drawMachine } from '../src/generate/machines.js';
@@ -86,16 +87,18 @@ function referenceAlone(work: readonly Work[]): () => void {
 }
 
 /** As `pvmmu fuzz` does it: one program in a hundred ends with a look at the whole state. */
-function lockstep(work: readonly Work[]): () => void {
-  const pairs = work.map(() => new Lockstep(new ReferenceModel(), new OptimizedModel()));
+function lockstep(work: readonly Work[], mode: LockstepMode): () => void {
+  const court = { defects: new Set<never>(), alone: false, quirks: 'intended' } as const;
+  const panel = new Panel(court, trialsOf(court), mode);
   let runs = 0;
   return () => {
-    work.forEach(({ machine, programs }, i) => {
+    for (const { machine, programs } of work) {
       for (const code of programs) {
-        const failure = pairs[i]!.run(machine, code, runs++ % 100 === 0);
+        const failure = panel.judge({ machine, code }, runs, runs % 100 === 0);
         if (failure) throw new Error(failure.message);
+        runs++;
       }
-    });
+    }
   };
 }
 
@@ -105,7 +108,12 @@ for (const arch of ['x86_64', 'x86_32'] as const) {
   const alone = optimizedAlone(work, ROUNDS);
   print(`optimized model alone, ${arch}`, (rate(work, alone) * ROUNDS) / 1e6, 'M operations/s');
   print(`reference model alone, ${arch}`, rate(work, referenceAlone(work)) / 1e6, 'M operations/s');
-  print(`lockstep with all invariants, ${arch}`, rate(work, lockstep(work)) / 1e6, 'M operations/s');
+  for (const mode of LOCKSTEP_MODES)
+    print(
+      `lockstep ${mode}, all invariants, ${arch}`,
+      rate(work, lockstep(work, mode)) / 1e6,
+      'M operations/s',
+    );
   const before = heapUsed();
   for (let i = 0; i < 20; i++) alone();
   const operations = operationsIn(work) * ROUNDS * 20;

@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
+import { LOCKSTEP_MODES, type LockstepMode, SAMPLE } from '../fuzz/panel.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../shrink/candidates.js';
@@ -26,6 +27,7 @@ export interface FuzzOptions extends CourtOptions {
   /** Seconds. */
   readonly time?: number;
   readonly ops?: number;
+  readonly lockstep?: LockstepMode;
   readonly stats?: true;
   readonly json?: true;
 }
@@ -43,6 +45,14 @@ export const fuzzCommand = addCourtOptions(new CliCommand('fuzz'))
   .option('--seed <seed>', 'name of the random stream (default: a new one, printed)')
   .option('--time <seconds>', 'how long to draw programs (default: 30)', wholeNumber('seconds', SECONDS_MAX))
   .option('--ops <count>', 'how many operations to run instead', wholeNumber('operations'))
+  .addOption(
+    new Option(
+      '--lockstep <which>',
+      `which operations the reference model runs: every one; one program in ${SAMPLE} (sampled); the same, compared at its end (digest)`,
+    )
+      .choices(LOCKSTEP_MODES)
+      .default('every'),
+  )
   .option('--stats', 'also print what operations met: level, type before, answer, and what none met')
   .option('--json', 'one JSON object a line: each find, then the summary')
   .example('half a minute on both architectures', 'fuzz')
@@ -89,7 +99,8 @@ class FuzzRun {
     this.seed = options.seed ?? randomBytes(4).toString('hex');
     this.court = courtText(courtOf(options));
     const { arches, seed } = this;
-    this.fuzzer = new Fuzzer({ ...courtOf(options), arches, seed, stats: options.stats ?? false });
+    const { stats = false, lockstep = 'every' } = options;
+    this.fuzzer = new Fuzzer({ ...courtOf(options), arches, seed, stats, lockstep });
     const judged = options.alone ? 'one model by its invariants alone' : 'both models in lockstep';
     this.say(`Fuzzing ${this.arches.join(' and ')}, ${judged}. Seed ${this.seed}`);
   }
@@ -195,6 +206,7 @@ class FuzzRun {
       'npx pvmmu fuzz',
       ...(arch ? [`--arch ${arch}`] : []),
       ...(this.court === '' ? [] : [this.court]),
+      ...(caught || this.options.lockstep === 'every' ? [] : [`--lockstep ${this.options.lockstep}`]),
       `--seed ${quoted(seed)} --ops ${caught ? 1 : Math.max(1, this.fuzzer.operations)}`,
     ].join(' ');
   }

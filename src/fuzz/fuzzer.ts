@@ -10,11 +10,14 @@ import type { Candidate } from '../shrink/candidates.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { Cells } from './cells.js';
 import { Outcomes } from './outcomes.js';
+import { type LockstepMode, Panel } from './panel.js';
 import { type Court, type Trials, trialsOf } from './trials.js';
 
 export interface FuzzSettings extends Court {
   readonly arches: readonly Arch[];
   readonly seed: string;
+  /** Which programs of the run the reference model judges: see `Panel`. Without it every one. */
+  readonly lockstep?: LockstepMode;
   /** Keep count of what operations met (`cells`), for which every program is run once more. */
   readonly stats?: boolean;
   /** Options that every machine has, whatever is drawn for the others. */
@@ -58,10 +61,12 @@ export class Fuzzer {
   operations = 0;
   private readonly scout = new OptimizedModel();
   private readonly trials: Trials;
+  private readonly panel: Panel;
   private readonly clean: Trials;
 
   constructor(private readonly settings: FuzzSettings) {
     this.trials = trialsOf(settings);
+    this.panel = new Panel(settings, this.trials, settings.lockstep);
     this.clean = trialsOf({ defects: new Set(), alone: settings.alone, quirks: 'intended' });
     this.cells = settings.stats
       ? new Cells(new OptimizedModel(settings.defects), settings.arches)
@@ -71,10 +76,10 @@ export class Fuzzer {
   /** Draws and runs the next program; what it fails with, if it does. */
   next(): Catch | undefined {
     const { arch, seed, program } = this.draw(this.programs);
-    const failure = this.trials.run(program, this.programs % THOROUGH_EVERY === 0);
+    const failure = this.panel.judge(program, this.programs, this.programs % THOROUGH_EVERY === 0);
     this.programs++;
     const end = failure && failure.operation + 1;
-    this.operations += this.outcomes.add(program.code, this.trials.answers, end);
+    this.operations += this.outcomes.add(program.code, this.panel.answers, end);
     this.cells?.add(program, end);
     return failure && { arch, seed, program, failure };
   }

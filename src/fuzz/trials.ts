@@ -66,12 +66,12 @@ export class Trials {
   }
 }
 
-export function trialsOf(court: Court): Trials {
-  return new Trials(() => lockstepOf(court));
+export function trialsOf(court: Court, compares: 'each' | 'end' = 'each'): Trials {
+  return new Trials(() => lockstepOf(court, compares));
 }
 
 /** The models that judge by these rules, side by side. */
-export function lockstepOf(court: Court): Lockstep {
+export function lockstepOf(court: Court, compares: 'each' | 'end' = 'each'): Lockstep {
   const reference = court.alone ? undefined : new ReferenceModel();
-  return new Lockstep(reference, new OptimizedModel(court.defects), losesCount(court));
+  return new Lockstep(reference, new OptimizedModel(court.defects), losesCount(court), compares);
 }
