@@ -7,7 +7,12 @@ import manifest from './package.json' with { type: 'json' };
  * (docs/adr/0005-built-as-one-module.md).
  */
 export default defineConfig({
-  input: { cli: 'src/cli/main.ts', bench: 'bench/models.ts', baseline: 'bench/baseline.ts' },
+  input: {
+    cli: 'src/cli/main.ts',
+    bench: 'bench/models.ts',
+    baseline: 'bench/baseline.ts',
+    worker: 'src/workers/worker.ts',
+  },
   platform: 'node',
   external: Object.keys(manifest.dependencies),
   optimization: { inlineConst: { mode: 'all', pass: 3 } },

@@ -106,6 +106,21 @@ export class Cells {
     }
   }
 
+  /** The row that the operation at `at` has in the model's present state. */
+  rowAt(code: Int32Array, at: number): number {
+    return rowOf(this.model, code, at);
+  }
+
+  /** The number of a cell, by its row and answer, for `count`. */
+  cellOf(row: number, answer: number): number {
+    return row * CODES + answer;
+  }
+
+  /** Counts a cell by its number. */
+  count(cell: number): void {
+    this.counts[cell]!++;
+  }
+
   /** All rows that were tried. */
   rows(): Row[] {
     return op.OPCODE_NAMES.flatMap((_, opcode) => this.rowsOf(opcode));
@@ -117,6 +132,18 @@ export class Cells {
       .filter((section) => section !== '')
       .toSpliced(0, 0, LEGEND)
       .join('\n');
+  }
+
+  /** Of all rows that were tried: the answers that the operation gave in another row but never in this one. */
+  unreached(): string[] {
+    return op.OPCODE_NAMES.flatMap((name, opcode) => {
+      const rows = this.rowsOf(opcode);
+      const answers = [...new Set(rows.flatMap(answersIn))];
+      return rows.flatMap((row) => {
+        const missing = answers.filter((answer) => !answersIn(row).includes(answer));
+        return missing.length === 0 ? [] : [`${name} ${labelOf(row)}: ${missing.join(', ')}`];
+      });
+    });
   }
 
   private section(name: string, opcode: number): string {

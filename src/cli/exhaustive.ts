@@ -1,0 +1,220 @@
+/** `pvmmu explore --exhaustive`: every program of a scope, breadth first. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { Expander } from '../exhaustive/expander.js';
+import type { Chunk, Expansion, Search } from '../exhaustive/expander.js';
+import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../exhaustive/exhaustive.js';
+import { States } from '../exhaustive/states.js';
+import { Cells } from '../fuzz/cells.js';
+import { courtText, trialsOf } from '../fuzz/trials.js';
+import type { Arch } from '../program/machine.js';
+import { candidateText } from '../shrink/text.js';
+import { TextError } from '../text/error.js';
+import { Pool } from '../workers/pool.js';
+import { type CourtOptions, courtOf } from './court-options.js';
+import { whatFailed } from './find-report.js';
+import { Progress } from './progress.js';
+
+export interface ExhaustiveOptions extends CourtOptions {
+  readonly arch?: Arch;
+  readonly frames?: number;
+  readonly slots?: number;
+  readonly depth?: number;
+  readonly jobs?: number;
+  readonly memory?: number;
+  readonly symmetry?: boolean;
+  readonly json?: true;
+}
+
+const FOLDER = join('.pvmmu', 'explore');
+const FRAMES_DEFAULT = 2;
+const SLOTS_DEFAULT = 1;
+const MEMORY_DEFAULT_MIB = 512;
+const MIB = 2 ** 20;
+const SHOW_EVERY_MS = 200;
+const EXIT = { violation: 1, complete: 0, depth: 0, memory: 2, interrupted: 130 } as const;
+
+/** @throws TextError if the state of an earlier run cannot be read, or there is no room for this one's. */
+export async function exploreExhaustively(options: ExhaustiveOptions): Promise<void> {
+  const search = searchOf(options);
+  const run = new ExhaustiveRun(search, options);
+  process.exitCode = EXIT[await run.run()];
+}
+
+function searchOf(options: ExhaustiveOptions): Search {
+  const { arch = 'x86_64', frames = FRAMES_DEFAULT, slots = SLOTS_DEFAULT, symmetry = true } = options;
+  const court = courtOf(options);
+  return { scope: { arch, quirks: court.quirks, frames, slots }, court, symmetry };
+}
+
+class ExhaustiveRun {
+  private readonly interruption = new AbortController();
+  private readonly begin = performance.now();
+  private readonly expander: Expander;
+  private readonly folder: string;
+  private readonly workers: number;
+  private shown = 0;
+
+  constructor(
+    private readonly search: Search,
+    private readonly options: ExhaustiveOptions,
+  ) {
+    this.expander = new Expander(search, () => false);
+    this.workers = options.jobs ?? availableParallelism();
+    const key = createHash('sha256').update(this.scopeText()).digest('hex').slice(0, 12);
+    this.folder = join(FOLDER, key);
+  }
+
+  async run(): Promise<Verdict['end']> {
+    const { search, options, workers } = this;
+    const stage = this.stageKept();
+    mkdirSync(this.folder, { recursive: true });
+    const bytes = (options.memory ?? MEMORY_DEFAULT_MIB) * MIB;
+    const states = new States(bytes, join(this.folder, 'states'), stage === undefined ? 0 : stage.known);
+    if (stage === undefined) states.add(...this.expander.start(), 0, 0);
+    this.say(
+      `Exploring ${this.scopeText()}: ${this.expander.alphabet} operations in every state, ${workers} workers.`,
+    );
+    if (stage) this.say(`Going on at depth ${stage.depth} with ${stage.known.toLocaleString('en')} states.`);
+    const pool = new Pool({ workers, data: { work: 'expand', search, table: states.table } });
+    const stop = () => this.interruption.abort();
+    process.once('SIGINT', stop);
+    const progress = new Progress(
+      Infinity,
+      'depth {depth}  {states} states  {left} left at this depth  {rate} states/s',
+    );
+    try {
+      const verdict = await exploreAll(
+        {
+          states,
+          workers,
+          expand: (chunk: Chunk) => pool.run<Expansion>(chunk),
+          maxDepth: options.depth ?? Infinity,
+          signal: this.interruption.signal,
+          show: (depth, left) => {
+            if (performance.now() - this.shown < SHOW_EVERY_MS) return;
+            this.shown = performance.now();
+            const rate = Math.round(states.count / this.seconds()).toLocaleString('en');
+            progress.update(0, { depth, left, rate, states: states.count.toLocaleString('en') });
+          },
+          keep: (kept) => {
+            this.keep(kept, false);
+            const found = (kept.known - kept.next).toLocaleString('en');
+            this.say(`depth ${kept.depth}: ${found} new states, ${kept.known.toLocaleString('en')} in all`);
+          },
+        },
+        stage ?? FIRST_STAGE,
+      );
+      progress.stop();
+      this.report(verdict, states.count);
+      return verdict.end;
+    } finally {
+      process.off('SIGINT', stop);
+      states.close();
+      await pool.close();
+    }
+  }
+
+  /** What is explored, as it is said and as runs are told apart by. */
+  private scopeText(): string {
+    const { scope, court, symmetry } = this.search;
+    const options = courtText(court);
+    const size = `${scope.arch}, ${scope.frames} frames x ${scope.slots} slots`;
+    return `${size}${symmetry ? '' : ', no symmetry'}${options === '' ? '' : `, ${options}`}`;
+  }
+
+  /** Of an earlier run of the same that was not completed. */
+  private stageKept(): Stage | undefined {
+    const path = join(this.folder, 'progress.json');
+    if (!existsSync(path)) return undefined;
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as { version: string; done: boolean; stage: Stage };
+    if (kept.done) return undefined;
+    if (kept.version === manifest.version) return kept.stage;
+    const found = `is of pvmmu ${kept.version}, expected ${manifest.version}; remove ${this.folder} to begin anew`;
+    throw new TextError(path, 0, 0, found);
+  }
+
+  private keep(stage: Stage, done: boolean): void {
+    const path = join(this.folder, 'progress.json');
+    writeFileSync(`${path}.tmp`, JSON.stringify({ version: manifest.version, done, stage }));
+    renameSync(`${path}.tmp`, path);
+  }
+
+  private report({ end, stage, violation }: Verdict, count: number): void {
+    const { scope, court } = this.search;
+    const seconds = this.seconds();
+    const unreached = unreachedCells(stage.cells, scope.arch);
+    const collision = (count * count) / 2 ** 65;
+    if (end === 'complete' || end === 'depth' || end === 'violation') this.keep(stage, true);
+    let text: string | undefined;
+    if (violation) {
+      const program = { machine: this.expander.machine, code: this.expander.program(violation.path) };
+      const trials = trialsOf(court);
+      const failure = trials.run(program) ?? violation.failure;
+      text = candidateText(program, 'counterexample', trials.answersTo(program, failure));
+      this.say(`\nFound: ${whatFailed(failure)}\n${failure.message}\n`);
+      this.say(text);
+      this.say(`Shortest: no program of fewer than ${violation.path.length} operations of this scope fails.`);
+    } else this.say(this.endText(end, stage));
+    if (end === 'complete')
+      this.say(
+        `Rows of outcomes with answers proved unreachable in this scope: ${unreached.length} (--json lists them)`,
+      );
+    const rates = `${Math.round(stage.transitions / seconds)} transitions/s, ${Math.round(count / seconds)} states/s`;
+    const bound = `collision bound ${collision.toExponential(1)}`;
+    this.say(
+      `explore: ${count} states, ${stage.transitions} transitions, depth ${stage.depth}, ${rates}, ${bound}, ${seconds.toFixed(1)} s`,
+    );
+    if (!this.options.json) return;
+    const length = violation?.path.length;
+    const { transitions, depth } = stage;
+    console.log(
+      JSON.stringify({
+        type: 'exploration',
+        end,
+        scope,
+        states: count,
+        transitions,
+        depth,
+        length,
+        program: text,
+        unreached,
+        collision,
+        seconds,
+      }),
+    );
+  }
+
+  private endText(end: Verdict['end'], { depth, known }: Stage): string {
+    const scope = this.scopeText();
+    switch (end) {
+      case 'complete':
+        return `No violation within this scope (${scope}): all programs, of any length.`;
+      case 'depth':
+        return `No violation within this scope (${scope}): all programs of up to ${depth} operations.`;
+      case 'memory':
+        return `No room for further states after ${known} of depth ${depth}, expected a larger --memory; the same command with it goes on.`;
+      default:
+        return `Interrupted at depth ${depth}; the same command goes on from there.`;
+    }
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.begin) / 1000;
+  }
+
+  private say(line: string): void {
+    if (!this.options.json) console.log(line);
+  }
+}
+
+/** Rows that were met, with the answers of their operation that never came in them. */
+function unreachedCells(cells: readonly number[], arch: Arch): string[] {
+  const counted = new Cells(new OptimizedModel(), [arch]);
+  for (const cell of cells) counted.count(cell);
+  return counted.unreached();
+}

@@ -1,0 +1,119 @@
+/**
+ * Breadth first through every state that programs of a scope can reach. States are expanded in chunks, by as many
+ * workers as there are; their answers are taken in the order of the chunks, so that numbers of states, counterexample
+ * and outcome cells do not depend on how many there are.
+ */
+import type { Failure } from '../lockstep/lockstep.js';
+import type { Chunk, Expansion } from './expander.js';
+import type { States } from './states.js';
+
+/** States of a chunk: enough to make messages cheap, few enough to keep all workers busy. */
+const CHUNK = 32;
+/** Chunks under way for each worker. */
+const AHEAD = 3;
+
+/** How far an exploration is; all of it that lasts beyond the process. */
+export interface Stage {
+  /** States below `known` have been found; those from `next` on are expanded in this depth. */
+  readonly known: number;
+  readonly next: number;
+  /** Operations that lead to these. */
+  readonly depth: number;
+  readonly transitions: number;
+  /** Outcome cells met so far. */
+  readonly cells: readonly number[];
+}
+
+export const FIRST_STAGE: Stage = { known: 1, next: 0, depth: 0, transitions: 0, cells: [] };
+
+export interface Verdict {
+  /**
+   * `complete`: no state is left. `depth`: none up to the depth asked for. `memory`: no room for further states.
+   * `interrupted`: stopped by the signal.
+   */
+  readonly end: 'violation' | 'complete' | 'depth' | 'memory' | 'interrupted';
+  readonly stage: Stage;
+  readonly violation?: { readonly path: Uint16Array; readonly failure: Failure };
+}
+
+export interface Explorer {
+  readonly states: States;
+  readonly workers: number;
+  readonly expand: (chunk: Chunk) => Promise<Expansion>;
+  readonly maxDepth: number;
+  readonly signal: AbortSignal;
+  /** Called now and then with the depth under way, the states left in it and the transitions so far. */
+  readonly show: (depth: number, left: number, transitions: number) => void;
+  /** Called when all states of a depth are expanded. */
+  readonly keep: (stage: Stage) => void;
+}
+
+export async function exploreAll(explorer: Explorer, first: Stage): Promise<Verdict> {
+  for (let stage = first; ;) {
+    if (stage.next === stage.known) return { end: 'complete', stage };
+    if (stage.depth === explorer.maxDepth) return { end: 'depth', stage };
+    const done = await exploreDepth(explorer, stage);
+    if (done.end)
+      return { end: done.end, stage: done.stage, ...(done.violation ? { violation: done.violation } : {}) };
+    stage = done.stage;
+    explorer.keep(stage);
+  }
+}
+
+interface Layer {
+  readonly end?: Verdict['end'];
+  readonly violation?: NonNullable<Verdict['violation']>;
+  readonly stage: Stage;
+}
+
+async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
+  const { states, expand, workers, signal } = explorer;
+  const underWay: { from: number; chunk: Chunk; answer: Promise<Expansion> }[] = [];
+  const cells = new Set(stage.cells);
+  let { transitions } = stage;
+  let next = stage.next;
+  try {
+    while (next < stage.known || underWay.length > 0) {
+      while (next < stage.known && underWay.length < workers * AHEAD) {
+        const chunk = chunkOf(states, next, Math.min(CHUNK, stage.known - next), stage.depth);
+        underWay.push({ from: next, chunk, answer: expand(chunk) });
+        next += chunk.states;
+      }
+      const { from, chunk, answer } = underWay.shift()!;
+      const { successors, operations, transitions: made, failure, cells: met } = await answer;
+      transitions += made;
+      for (const cell of met) cells.add(cell);
+      for (let i = 0; i < operations.length; i++) {
+        const state = from + successors[3 * i + 2]!;
+        states.add(successors[3 * i]!, successors[3 * i + 1]!, state, operations[i]!);
+      }
+      if (failure) {
+        const { depth } = stage;
+        const before = chunk.paths.subarray(failure.state * depth, (failure.state + 1) * depth);
+        const path = Uint16Array.from([...before, failure.operation]);
+        const violation = { path, failure: { ...failure.failure, operation: depth } };
+        return {
+          end: 'violation',
+          violation,
+          stage: { ...stage, known: states.count, transitions, cells: [...cells] },
+        };
+      }
+      if (states.isFull) return { end: 'memory', stage };
+      if (signal.aborted) return { end: 'interrupted', stage };
+      explorer.show(stage.depth, stage.known - from - chunk.states, transitions);
+    }
+  } finally {
+    await Promise.allSettled(underWay.map(({ answer }) => answer));
+  }
+  states.flush();
+  const sorted = [...cells].sort((a, b) => a - b);
+  return {
+    stage: { known: states.count, next: stage.known, depth: stage.depth + 1, transitions, cells: sorted },
+  };
+}
+
+function chunkOf(states: States, from: number, count: number, depth: number): Chunk {
+  const paths = new Uint16Array(count * depth);
+  for (let i = 0; i < count; i++) states.pathTo(from + i, paths.subarray(i * depth, (i + 1) * depth));
+  return { paths, depth, states: count };
+}

@@ -1,0 +1,85 @@
+/** What an exhaustive exploration covers: a machine, and every operation that its programs may have. */
+import { entry, type Entry, P, RW, US } from '../../models/x86/entry.js';
+
+import { encode } from '../program/codec.js';
+import {
+  type Arch,
+  DEFAULT_PAE_XEN_SLOT,
+  FIRST_FRAME_MFN,
+  type Machine,
+  type MachineOptions,
+  standardMachine,
+  WINDOW_0,
+} from '../program/machine.js';
+import type { Operation } from '../program/operation.js';
+
+export interface Scope {
+  readonly arch: Arch;
+  readonly quirks: MachineOptions['quirks'];
+  /** Frames `F0` and up, and the slots 0 and up of each, that operations name. */
+  readonly frames: number;
+  readonly slots: number;
+}
+
+/** The machine of the scope: an ordinary guest on one vCPU whose stores are not emulated. */
+export function scopeMachine({ arch, quirks, frames }: Scope): Machine {
+  const options = { hardwareDomain: false, writablePagetables: false, debugBuild: false };
+  const rest = { paeXenSlot: DEFAULT_PAE_XEN_SLOT, vcpus: 1, linear: true };
+  return standardMachine({ arch, quirks, ...options, ...rest }, frames);
+}
+
+/**
+ * Every operation of the scope. An entry is zero, or names a frame of the scope, read-only or writable; a window is
+ * empty or maps the frame that it maps at the start, read-only or writable.
+ */
+export function alphabetOf({ arch, frames, slots }: Scope): Operation[] {
+  const mfns = Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
+  const both = (mfn: number): Entry[] => [entry(mfn, P | US), entry(mfn, P | RW | US)];
+  const entries = [entry(0, 0), ...mfns.flatMap(both)];
+  const updates = mfns.flatMap((mfn) =>
+    Array.from({ length: slots }, (_, slot) => slot).flatMap((slot) =>
+      entries.map((value): Operation => ({ kind: 'mmu_update', command: 'normal', mfn, slot, entry: value })),
+    ),
+  );
+  const windows = mfns.flatMap((mfn, i) =>
+    [entry(0, 0), ...both(mfn)].map((value): Operation => ({
+      kind: 'update_va',
+      va: { low: (WINDOW_0[arch].low + i * 4096) | 0, high: WINDOW_0[arch].high },
+      entry: value,
+      flush: 'none',
+      badBitmap: false,
+      fd: 'self',
+    })),
+  );
+  const others = mfns.flatMap((mfn): Operation[] => [
+    ...(arch === 'x86_64' ? ([1, 2, 3, 4] as const) : ([1, 2, 3] as const)).map((level): Operation => ({
+      kind: 'pin',
+      level,
+      mfn,
+    })),
+    { kind: 'unpin', mfn },
+    { kind: 'new_baseptr', mfn },
+    ...(arch === 'x86_64' ? [{ kind: 'new_user_baseptr', mfn } as const] : []),
+    { kind: 'clear_page', mfn },
+    ...mfns
+      .filter((source) => source !== mfn)
+      .map((source): Operation => ({ kind: 'copy_page', mfn, source })),
+    { kind: 'set_gdt', frames: [mfn], entries: 1 },
+  ]);
+  const none: Operation[] = [
+    ...(arch === 'x86_64' ? [{ kind: 'new_user_baseptr', mfn: 0 } as const] : []),
+    { kind: 'set_gdt', frames: [], entries: 0 },
+  ];
+  return [...updates, ...windows, ...others, ...none];
+}
+
+/** The alphabet as records, one operation after the other, and where each begins. */
+export function encodeAll(operations: readonly Operation[]): { code: Int32Array; starts: number[] } {
+  const words: number[] = [];
+  const starts = operations.map((operation) => {
+    const at = words.length;
+    encode(operation, words);
+    return at;
+  });
+  return { code: Int32Array.from(words), starts };
+}

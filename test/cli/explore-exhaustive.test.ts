@@ -1,0 +1,46 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { lastLine, pvmmu } from './run.js';
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'pvmmu-'));
+
+interface Result {
+  readonly end: string;
+  readonly states: number;
+  readonly length?: number;
+}
+
+async function explored(args: readonly string[], cwd: string): Promise<Result> {
+  const { out, err } = await pvmmu(['explore', '--exhaustive', '--json', ...args], undefined, cwd);
+  expect(err).toBe('');
+  return JSON.parse(lastLine(out)) as Result;
+}
+
+test.each([
+  ['double-pin-keeps-ref', 3],
+  ['fast-rw-l2', 4],
+])('finds %s with a program of %i operations, and none shorter', async (id, operations) => {
+  const { end, length } = await explored(['--defect', id, '--jobs', '2'], newFolder());
+  expect({ end, length }).toEqual({ end: 'violation', length: operations });
+});
+
+test('goes on where a run was killed, to the same result', async () => {
+  const args = ['--frames', '2', '--slots', '1', '--alone', '--depth', '6', '--jobs', '2'];
+  const whole = await explored(args, newFolder());
+  const folder = newFolder();
+  const killed = await pvmmu(
+    ['explore', '--exhaustive', ...args],
+    (child) => {
+      child.stdout!.on('data', (data: Buffer) => {
+        if (data.toString().includes('depth 4:')) child.kill('SIGKILL');
+      });
+    },
+    folder,
+  );
+  expect(killed.status).toBe(null);
+  const { out } = await pvmmu(['explore', '--exhaustive', ...args], undefined, folder);
+  expect(out).toMatch(/Going on at depth [45] with/);
+  expect(lastLine(out)).toContain(`explore: ${whole.states} states`);
+});

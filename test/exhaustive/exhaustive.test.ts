@@ -1,0 +1,106 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { Canonical } from '../../src/exhaustive/canonical.js';
+import { Expander, type Search } from '../../src/exhaustive/expander.js';
+import { exploreAll, FIRST_STAGE, type Verdict } from '../../src/exhaustive/exhaustive.js';
+import { knownIn, States } from '../../src/exhaustive/states.js';
+import type { Scope } from '../../src/exhaustive/scope.js';
+import { RECORD, span } from '../../src/program/record.js';
+
+const MIB = 2 ** 20;
+
+function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
+  const full: Scope = { arch: 'x86_64', quirks: 'intended', frames: 2, slots: 1, ...scope };
+  return { scope: full, court: { defects: new Set(), alone: true, quirks: full.quirks }, symmetry };
+}
+
+async function exploreHere(search: Search, maxDepth: number, workers = 1) {
+  const states = new States(MIB, join(mkdtempSync(join(tmpdir(), 'pvmmu-')), 'states'));
+  const expanders = Array.from({ length: workers }, () => new Expander(search, knownIn(states.table)));
+  states.add(...expanders[0]!.start(), 0, 0);
+  const depths = [1];
+  let turn = 0;
+  const verdict: Verdict = await exploreAll(
+    {
+      states,
+      workers,
+      expand: async (chunk) => expanders[turn++ % workers]!.expand(chunk),
+      maxDepth,
+      signal: new AbortController().signal,
+      show: () => undefined,
+      keep: (stage) => depths.push(stage.known),
+    },
+    FIRST_STAGE,
+  );
+  return { verdict, states, depths, expander: expanders[0]! };
+}
+
+/** The canonical digests of all states, by the programs that lead to them. */
+function digestsOf(search: Search, { states, depths, expander }: Awaited<ReturnType<typeof exploreHere>>) {
+  const model = new OptimizedModel();
+  model.start(expander.machine);
+  const canonical = new Canonical(model, search.scope);
+  const digests = new Set<string>();
+  for (let state = 0; state < states.count; state++) {
+    const path = new Uint16Array(depths.findIndex((known) => state < known));
+    states.pathTo(state, path);
+    const code = expander.program(path);
+    model.reset();
+    const results = new Int32Array(code.length / RECORD);
+    for (let at = 0; at < code.length; at += span(code, at) * RECORD) model.run(code, at, results);
+    canonical.read();
+    digests.add(`${canonical.low} ${canonical.high}`);
+  }
+  return digests;
+}
+
+test.each([
+  [{ frames: 2, slots: 1 }, 4],
+  [{ frames: 2, slots: 2 }, 3],
+  [{ frames: 3, slots: 1 }, 3],
+  [{ frames: 2, slots: 2, quirks: 'shipped' }, 3],
+] as const)('renaming frames leaves out no state of %j up to depth %i', async (scope, depth) => {
+  const reduced = searchOf(scope, true);
+  const all = searchOf(scope, false);
+  const few = await exploreHere(reduced, depth);
+  const many = await exploreHere(all, depth);
+  expect(few.states.count).toBeLessThan(many.states.count);
+  expect(digestsOf(reduced, few)).toEqual(digestsOf(reduced, many));
+});
+
+test('explores a scope to its end, to the same states and cells whatever the number of workers', async () => {
+  const runs = await Promise.all(
+    [1, 2, 3, 7].map((workers) => exploreHere(searchOf({ frames: 1 }, true), Infinity, workers)),
+  );
+  for (const { verdict, depths } of runs) {
+    expect(verdict).toEqual(runs[0]!.verdict);
+    expect(depths).toEqual(runs[0]!.depths);
+  }
+  expect(runs[0]!.verdict).toMatchObject({
+    end: 'complete',
+    stage: { known: 153, depth: 8, transitions: 2601 },
+  });
+});
+
+test('says that it has no room rather than leave states out', async () => {
+  const states = new States(1024, join(mkdtempSync(join(tmpdir(), 'pvmmu-')), 'states'));
+  const search = searchOf({}, true);
+  const expander = new Expander(search, knownIn(states.table));
+  states.add(...expander.start(), 0, 0);
+  const { end } = await exploreAll(
+    {
+      states,
+      workers: 1,
+      expand: async (chunk) => expander.expand(chunk),
+      maxDepth: Infinity,
+      signal: new AbortController().signal,
+      show: () => undefined,
+      keep: () => undefined,
+    },
+    FIRST_STAGE,
+  );
+  expect(end).toBe('memory');
+});
