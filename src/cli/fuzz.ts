@@ -20,8 +20,17 @@ import {
   whatFailed,
 } from './find-report.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
+import {
+  addRunReportOptions,
+  findCase,
+  requireOutputs,
+  type RunReportOptions,
+  writeCampaign,
+  writeRunReports,
+} from './run-reports.js';
+import type { Sample } from '../report/html/campaign.js';
 
-export interface FuzzOptions extends CourtOptions {
+export interface FuzzOptions extends CourtOptions, RunReportOptions {
   readonly arch?: Arch;
   readonly seed?: string;
   /** Seconds. */
@@ -30,6 +39,8 @@ export interface FuzzOptions extends CourtOptions {
   readonly lockstep?: LockstepMode;
   readonly stats?: true;
   readonly json?: true;
+  /** File for the campaign's page. */
+  readonly html?: string;
 }
 
 const SECONDS_DEFAULT = 30;
@@ -37,7 +48,7 @@ const SECONDS_MAX = 31_536_000;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
 
-export const fuzzCommand = addCourtOptions(new CliCommand('fuzz'))
+export const fuzzCommand = addRunReportOptions(addCourtOptions(new CliCommand('fuzz')))
   .description(
     'run generated programs on both models in lockstep, every invariant checked; shrink and keep what fails',
   )
@@ -55,6 +66,7 @@ export const fuzzCommand = addCourtOptions(new CliCommand('fuzz'))
   )
   .option('--stats', 'also print what operations met: level, type before, answer, and what none met')
   .option('--json', 'one JSON object a line: each find, then the summary')
+  .option('--html <file>', 'also write a page about the run there, with a page for each find beside it')
   .example('half a minute on both architectures', 'fuzz')
   .example('find a mistake that Xen once made', 'fuzz --defect xsa-182')
   .example('do the same again', 'fuzz --arch x86_32 --seed spring --ops 100000')
@@ -67,6 +79,7 @@ export const fuzzCommand = addCourtOptions(new CliCommand('fuzz'))
  * cannot be read.
  */
 export async function fuzz(options: FuzzOptions): Promise<void> {
+  requireOutputs(options);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt);
@@ -76,6 +89,7 @@ export async function fuzz(options: FuzzOptions): Promise<void> {
   if (caught) await run.shrink(caught);
   process.off('SIGINT', interrupt);
   run.summarize(caught);
+  await run.writeReports(caught);
   if (interruption.signal.aborted) process.exitCode = EXIT_INTERRUPTED;
   else process.exitCode = run.finds === 0 ? 0 : EXIT_FOUND;
 }
@@ -88,7 +102,8 @@ class FuzzRun {
   private readonly fuzzer: Fuzzer;
   private readonly begin = performance.now();
   /** Finds of this run by id, and what it moved aside. */
-  private readonly found = new Set<string>();
+  private readonly found = new Map<string, Report>();
+  private readonly samples: Sample[] = [{ seconds: 0, operations: 0 }];
   private readonly fixed: string[] = [];
 
   constructor(
@@ -139,6 +154,7 @@ class FuzzRun {
     await inSlices(this.signal, step, () => {
       const rate = Math.round(fuzzer.operations / this.seconds()).toLocaleString('en');
       const programs = fuzzer.programs.toLocaleString('en');
+      this.samples.push({ seconds: this.seconds(), operations: fuzzer.operations });
       progress.update(this.seconds(), { rate, programs, outcomes: fuzzer.outcomes.shares(5) });
     });
     progress.stop();
@@ -165,6 +181,7 @@ class FuzzRun {
     const { operations, programs, outcomes, cells } = fuzzer;
     const repeat = this.repeatText(caught);
     const seconds = this.seconds();
+    if (options.ktap) return;
     if (options.json) {
       const answers = outcomes.byOperation();
       const summary = { operations, programs, finds, fixed, answers, stats: cells?.rows(), repeat, seconds };
@@ -175,6 +192,31 @@ class FuzzRun {
     if (cells) this.say(cells.table());
     this.say(`Repeat: ${repeat}`);
     this.say(`fuzz: ${operations} operations, ${programs} programs, ${finds} finds, ${seconds.toFixed(1)} s`);
+  }
+
+  /** The reports that were asked for besides. */
+  async writeReports(caught: Catch | undefined): Promise<void> {
+    const { options, fuzzer, fixed, arches } = this;
+    const finds = [...this.found.values()];
+    const { operations, programs, outcomes } = fuzzer;
+    const seconds = this.seconds();
+    if (options.junit !== undefined || options.ktap) {
+      const drawn = { name: `${programs} drawn programs, ${operations} operations` };
+      const cases = [
+        ...fixed.map((id) => ({ name: `find ${id}` })),
+        ...(caught ? [] : [drawn]),
+        ...finds.map(findCase),
+      ];
+      writeRunReports(options, { name: 'pvmmu fuzz', seconds, cases });
+    }
+    if (options.html === undefined) return;
+    const judged = options.alone ? 'by the invariants alone' : 'both models in lockstep';
+    const repeat = this.repeatText(caught);
+    const answers = outcomes.byOperation();
+    const samples = thinned(this.samples);
+    const run = { arches, judged, operations, programs, seconds, repeat, samples, answers, fixed };
+    await writeCampaign(options.html, run, finds);
+    this.say(`Page: ${options.html}`);
   }
 
   private reportOf(program: Candidate, failure: Failure, repeat: string): Report {
@@ -194,7 +236,8 @@ class FuzzRun {
   }
 
   private emit(report: Report): void {
-    this.found.add(report.id);
+    this.found.set(report.id, report);
+    if (this.options.ktap) return;
     console.log(this.options.json ? JSON.stringify(findJson(report)) : findText(report));
   }
 
@@ -216,11 +259,19 @@ class FuzzRun {
   }
 
   private say(line: string): void {
-    if (!this.options.json) console.log(line);
+    if (!this.options.json && !this.options.ktap) console.log(line);
   }
 }
 
 /** A seed as a shell takes it. */
 function quoted(word: string): string {
   return /^[\w.,:+@%/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+const SAMPLES_MAX = 300;
+
+/** At most so many of them, the last among them. */
+function thinned(samples: readonly Sample[]): readonly Sample[] {
+  const step = Math.ceil(samples.length / SAMPLES_MAX);
+  return samples.filter((_, i) => (samples.length - 1 - i) % step === 0);
 }

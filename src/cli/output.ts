@@ -1,5 +1,6 @@
 /** Files that commands write: nothing that somebody made is overwritten. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { TextError } from '../text/error.js';
 
 /** What the title of every page of pvmmu ends with. */
@@ -11,12 +12,26 @@ export const PAGE_MARK = ' · pvmmu</title>';
  * @throws TextError if it cannot be written, or something else is there.
  */
 export function writeOutput(path: string, text: string, mark: string): void {
+  requireOutput(path, mark);
+  attempt(path, () => writeFileSync(path, text));
+}
+
+/**
+ * For those who are about to work for minutes.
+ *
+ * @throws TextError if `writeOutput` would.
+ */
+export function requireOutput(path: string, mark: string): void {
+  const before = attempt(path, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));
+  if (before !== undefined && !before.includes(mark))
+    throw new TextError(path, 0, 0, 'is there already and not by pvmmu, expected the name of a new file');
+  attempt(path, () => accessSync(before === undefined ? dirname(path) : path, constants.W_OK));
+}
+
+function attempt<T>(path: string, act: () => T): T {
   try {
-    if (existsSync(path) && !readFileSync(path, 'utf8').includes(mark))
-      throw new TextError(path, 0, 0, 'is there already and not by pvmmu, expected the name of a new file');
-    writeFileSync(path, text);
+    return act();
   } catch (error) {
-    if (error instanceof TextError || !(error instanceof Error) || !('code' in error)) throw error;
-    throw new TextError(path, 0, 0, `cannot write the file (${String(error.code)})`);
+    throw new TextError(path, 0, 0, `cannot write the file (${(error as NodeJS.ErrnoException).code})`);
   }
 }

@@ -39,8 +39,9 @@ export async function replayFile(
   models: readonly Model[],
   tally: Tally,
   report: (difference: Difference) => void,
+  ended?: (program: string) => void,
 ): Promise<void> {
-  await readProgramText(file, new Replay(file, models, tally, report));
+  await readProgramText(file, new Replay(file, models, tally, report, ended));
 }
 
 class Replay implements ProgramHandler {
@@ -54,6 +55,7 @@ class Replay implements ProgramHandler {
     private readonly models: readonly Model[],
     private readonly tally: Tally,
     private readonly report: (difference: Difference) => void,
+    private readonly ended?: (program: string) => void,
   ) {}
 
   begin(name: string, machine: Machine): void {
@@ -100,6 +102,7 @@ class Replay implements ProgramHandler {
   end(): void {
     this.tally.programs++;
     if (this.equal) this.tally.equalPrograms++;
+    this.ended?.(this.program);
   }
 
   private differs(model: Model, line: number, what: string, expected: string, got: string): void {

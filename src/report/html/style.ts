@@ -87,6 +87,10 @@ th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px so
 th, td { white-space: pre; } thead th { color: var(--soft); font-weight: 600; } tr.changed { background: var(--accent-soft); } .scroll { overflow-x: auto; }
 pre { margin: 0; padding: .8rem 1rem; overflow-x: auto; background: var(--paper); border: 1px solid var(--line); border-radius: .5rem; font-size: .82rem; line-height: 1.45; }
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; flex-wrap: wrap; }
+.grid { stroke: var(--line); } .tick { font-size: 12px; text-anchor: end; fill: var(--soft); } .tick.middle { text-anchor: middle; } .line { fill: none; stroke: var(--accent); stroke-width: 2.2; }
+.heat td { text-align: right; padding: .2rem .7rem; background: color-mix(in srgb, var(--accent) var(--heat, 0%), var(--panel)); } .heat th { padding-right: .8rem; }
+.bars { list-style: none; margin: 0; padding: 0; display: grid; gap: .15rem; font-size: .82rem; } .bars li { display: grid; grid-template-columns: minmax(9rem, 19rem) minmax(3rem, 1fr) minmax(8rem, 15rem); gap: .7rem; align-items: center; }
+.bars .bar { display: block; height: .7rem; border-radius: .2rem; background: var(--accent); min-width: 2px; } .bars .said { color: var(--soft); } .bars code { overflow-wrap: anywhere; }
 .next { margin-bottom: 1rem; } .next details { margin: .3rem 0; } .next summary { cursor: pointer; padding: .2rem 0; }
 .links { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .9rem; }
 .tries { display: flex; flex-wrap: wrap; gap: .35rem; padding: .35rem 0 .5rem; } .try { font-size: .82rem; padding: .2rem .5rem; text-align: left; overflow-wrap: anywhere; }
@@ -95,6 +99,7 @@ textarea { width: 100%; max-width: 60rem; font-size: .85rem; color: var(--ink); 
 input[type=text] { min-width: min(24rem, 100%); } select { max-width: 100%; }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .88rem; max-width: 60rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 42rem) { .bars li { grid-template-columns: minmax(0, 1fr); gap: .1rem; padding-bottom: .35rem; } }
 @media (max-width: 60rem) { .replay { grid-template-columns: minmax(0, 1fr); } #program { max-height: 15rem; } }
 @media print {
   :root, :root[data-theme=dark] { color-scheme: light; ${LIGHT} --paper: #fff; }
