@@ -9,9 +9,10 @@ import manifest from './package.json' with { type: 'json' };
 export default defineConfig({
   input: {
     cli: 'src/cli/main.ts',
+    index: 'src/library/index.ts',
+    worker: 'src/workers/worker.ts',
     bench: 'bench/models.ts',
     baseline: 'bench/baseline.ts',
-    worker: 'src/workers/worker.ts',
   },
   platform: 'node',
   external: Object.keys(manifest.dependencies),

@@ -191,7 +191,7 @@ function invariantFailure(operation: number, violation: Violation): Failure {
 }
 
 /** Compares the operation's answer, and those of its elements. */
-function compareResults(
+export function compareResults(
   expected: Int32Array,
   found: Int32Array,
   code: Int32Array,
