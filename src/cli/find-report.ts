@@ -88,6 +88,9 @@ export function findText(report: Report): string {
     ...(withoutDefects ? ['It fails without the defect too, so it does not show the defect.'] : []),
     `Class: ${kind} (${CLASS_WORDS[kind]})`,
     savedText(report),
+    ...(report.unsaved === undefined
+      ? [`Look at it: npx pvmmu report --html report.html ${fileOf(report.id)}`]
+      : []),
     proofText(report, reduction),
   ].join('\n');
 }

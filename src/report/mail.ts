@@ -64,7 +64,7 @@ function programLines(story: Story, room: number): string[] {
       'To repeat, paste into a shell. Comments say what each step changed: type and type count of frames, entries of tables.',
     ),
     '',
-    `${command} - <<'${END}'`,
+    ...continued(`${command} - <<'${END}'`),
     HEADER.trimEnd(),
     ...start,
     ...story.steps.flatMap((step) => [
@@ -90,6 +90,12 @@ function programLines(story: Story, room: number): string[] {
     ...wrap(`To repeat: ${command} FILE`),
     '',
   ];
+}
+
+/** A command in lines that a shell joins again. */
+function continued(command: string): string[] {
+  const lines = wrap(command, '', '  ', COLUMNS - 2);
+  return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
 }
 
 function comments(step: Step): string[] {

@@ -59,7 +59,8 @@ export type Selection = (steps: number) => readonly Window[];
 const everything: Selection = (steps) => [{ first: 1, last: steps }];
 
 /** Judges the program by the court's rules and tells it up to the step where it fails, or to its end. */
-export function tellStory(program: Candidate, court: Court, select: Selection = everything): Story {
+export function tellStory(program: Candidate, asked: Court, select: Selection = everything): Story {
+  const court = narrowed(program, asked);
   const failure = trialsOf(court).run(program);
   const teller = new Teller(program, court);
   const steps: Step[] = [];
@@ -82,6 +83,16 @@ export function tellStory(program: Candidate, court: Court, select: Selection = 
     operations: starts.length,
     broken: failure ? teller.broken(failure) : [],
   };
+}
+
+/** An advisory may stand for several mistakes: with the first of them alone that makes the program fail, if one does. */
+function narrowed(program: Candidate, court: Court): Court {
+  if (court.defects.size < 2) return court;
+  for (const id of court.defects) {
+    const one = { ...court, defects: new Set([id]) };
+    if (trialsOf(one).run(program)) return one;
+  }
+  return court;
 }
 
 /** Runs the model under test twice, one step apart, beside the reference model. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DEFECTS, type DefectId } from '../../models/defects/index.js';
 import type { Court } from '../../src/fuzz/trials.js';
@@ -93,6 +94,22 @@ describe('the mail', () => {
     const [command] = /^npx pvmmu [^]*?^END$/m.exec(mail)!;
     const pasted = `${command.replace('npx pvmmu', 'node dist/cli.js')}\n[ $? -eq 1 ]`;
     expect(execFileSync('bash', ['-c', pasted]).toString()).toBe(mail);
+  });
+
+  test('names of several mistakes the one that makes it fail', () => {
+    const all = new Set<DefectId>(['fast-rw-l4', 'fast-rw-l3', 'fast-rw-l2']);
+    const mail = mailOf('mmu_update B2[0] B2|P -> ok\nmmu_update B2[0] B2|P|RW -> ok', { defects: all });
+    expect(mail).toContain('npx pvmmu report --defect fast-rw-l2 - <<');
+  });
+
+  test('in the README is what is printed today', () => {
+    const mail = mailOf(
+      'mmu_update B2[0] B2|P -> ok\nmmu_update B2[0] B2|P|RW -> ok',
+      { defects: new Set<DefectId>(['fast-rw-l2']) },
+      'x86_64 frames=8 domain=hardware',
+    );
+    const withoutVersions = (text: string) => text.replaceAll(/^pvmmu \d.*$/gm, '');
+    expect(withoutVersions(readFileSync('README.md', 'utf8'))).toContain(withoutVersions(mail));
   });
 
   test('of a find in Xen itself says to send it to the security team first', () => {
