@@ -37,11 +37,14 @@ function optionsOf(command: Command): readonly Option[] {
   return command.createHelp().visibleOptions(command);
 }
 
-/** What stands where no option does. */
+function operandValues(argument: Argument): Values {
+  return argument.argChoices ?? (argument.name() === 'file' ? 'file' : 'any');
+}
+
+/** What stands where no option does, at first: bash offers files for what comes after. */
 function operandsOf({ registeredArguments }: Command): Values {
   const [first] = registeredArguments;
-  if (!first) return [];
-  return first.argChoices ?? (first.name() === 'file' ? 'file' : 'any');
+  return first ? operandValues(first) : [];
 }
 
 export function bashScript(program: Command): string {
@@ -64,7 +67,7 @@ ${program.commands.flatMap(bashWordCases).join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
-complete -F _pvmmu pvmmu
+complete -o default -F _pvmmu pvmmu
 `;
 }
 
@@ -119,9 +122,12 @@ ${program.commands.map(zshCase).join('\n')}
 }
 
 function zshCase(command: Command): string {
-  const operands = operandsOf(command);
-  const specs = optionsOf(command).map(zshOption);
-  if (operands.length > 0) specs.push(zshWord(`*:${zshValue('file', operands)}`));
+  const specs = [
+    ...optionsOf(command).map(zshOption),
+    ...command.registeredArguments.map((argument, i) =>
+      zshWord(`${argument.variadic ? '*' : i + 1}:${zshValue(argument.name(), operandValues(argument))}`),
+    ),
+  ];
   return `        ${command.name()}) _arguments ${specs.join(' \\\n          ')} ;;`;
 }
 
