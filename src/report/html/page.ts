@@ -119,7 +119,7 @@ function factsHtml(story: Story): string {
     [
       'Verdict',
       failure
-        ? `<span class="badge">${failure.kind === 'invariant' ? 'an invariant is broken' : failure.kind === 'assertion' ? 'Xen would stop' : 'not what the rules say'}</span>`
+        ? `<span class="badge">${verdictText(story)}</span>`
         : '<span class="badge fine">nothing fails</span>',
     ],
     ['Machine', `<code>${text(printMachineLine(program.machine).replace(/^machine /, ''))}</code>`],
@@ -142,6 +142,11 @@ function factsHtml(story: Story): string {
       : []),
   ];
   return `<dl class="facts">${facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
+}
+
+function verdictText({ failure, broken }: Story): string {
+  if (failure?.kind === 'assertion') return 'Xen would stop';
+  return broken.length > 0 ? 'an invariant is broken' : 'not what the rules say';
 }
 
 function replayHtml(story: Story, scenes: readonly Scene[], layouts: readonly Layout[]): string {
