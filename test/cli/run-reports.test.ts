@@ -61,6 +61,24 @@ describe('the JSON schema', () => {
     expect(linesOf('fuzz', again.out)[0]).toMatchObject({ type: 'find', known: true });
   });
 
+  test('describes what explore prints', async () => {
+    const { out } = await run(
+      'explore',
+      '--exhaustive',
+      '--json',
+      '--depth',
+      '1',
+      '--frames',
+      '1',
+      '--jobs',
+      '1',
+    );
+    expect(linesOf('explore', out)).toMatchObject([{ type: 'exploration', end: 'depth', depth: 1 }]);
+    const args = ['--defect', 'double-pin-keeps-ref', '--frames', '1', '--jobs', '1'];
+    const broken = await run('explore', '--exhaustive', '--json', ...args);
+    expect(linesOf('explore', broken.out)).toMatchObject([{ end: 'violation' }]);
+  });
+
   test('describes what zoo prints', async () => {
     const { out } = await run('zoo', '--json', '--only', 'double-pin-keeps-ref', '--seeds', '1');
     const types = linesOf('zoo', out).map(({ type }) => type);
