@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs';
 import { defineConfig } from 'rolldown';
 import manifest from './package.json' with { type: 'json' };
 
@@ -14,6 +15,8 @@ export default defineConfig({
     bench: 'bench/models.ts',
     baseline: 'bench/baseline.ts',
   },
+  // npx links the command once, and then takes it as it is.
+  plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],
   platform: 'node',
   external: Object.keys(manifest.dependencies),
   optimization: { inlineConst: { mode: 'all', pass: 3 } },
