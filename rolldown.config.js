@@ -14,6 +14,7 @@ export default defineConfig({
     worker: 'src/workers/worker.ts',
     bench: 'bench/models.ts',
     baseline: 'bench/baseline.ts',
+    forms: 'bench/forms.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],

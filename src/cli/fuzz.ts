@@ -243,14 +243,17 @@ class FuzzRun {
 
   /** The command that does what this run did, or finds again what was caught. */
   private repeatText(caught?: Catch): string {
-    const arch = caught?.arch ?? this.options.arch;
+    const { arch } = this.options;
     const seed = caught?.seed ?? this.seed;
+    const operations = caught
+      ? this.fuzzer.operationsBefore(caught) + 1
+      : Math.max(1, this.fuzzer.operations);
     return [
       'npx pvmmu fuzz',
       ...(arch ? [`--arch ${arch}`] : []),
       ...(this.court === '' ? [] : [this.court]),
       ...(caught || this.options.lockstep === 'every' ? [] : [`--lockstep ${this.options.lockstep}`]),
-      `--seed ${quoted(seed)} --ops ${caught ? 1 : Math.max(1, this.fuzzer.operations)}`,
+      `--seed ${quoted(seed)} --ops ${operations}`,
     ].join(' ');
   }
 

@@ -95,6 +95,15 @@ export class Fuzzer {
     return { arch, seed, program: { machine, code } };
   }
 
+  /** Operations that a run with the seed of a catch goes through first: the same turn's programs for other architectures. */
+  operationsBefore({ arch, seed }: Catch): number {
+    const run = new Fuzzer({ ...this.settings, seed });
+    let operations = 0;
+    for (let i = 0; i < this.settings.arches.indexOf(arch); i++)
+      operations += operationStarts(run.draw(i).program.code).length;
+    return operations;
+  }
+
   private settled(drawn: Machine): Machine {
     if (this.settings.machine === undefined) return drawn;
     const { start: _start, frames: _frames, ...options } = drawn;
@@ -115,7 +124,7 @@ export class Fuzzer {
 
   /** The shrinking of what `next` has caught, to be done bit by bit; its result makes a `find`. */
   reducer({ program, failure }: Catch): Reducer {
-    return this.trials.reducer(program, failure);
+    return this.trials.reducer(program, failure, this.settings.arches);
   }
 
   find(caught: Catch, reduction: Reduction): Find {

@@ -3,7 +3,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import { type Failure, Lockstep } from '../lockstep/lockstep.js';
-import type { Machine, MachineOptions } from '../program/machine.js';
+import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { Reducer, sameFailure } from '../shrink/reduce.js';
@@ -47,11 +47,17 @@ export class Trials {
     return failure;
   }
 
-  /** The shrinking of a program that fails, looking after the last operation only where it takes that to see it fail. */
-  reducer(program: Candidate, failure: Failure): Reducer {
+  /**
+   * The shrinking of a program that fails, on these architectures if not on any, looking after the last operation
+   * only where it takes that to see it fail.
+   */
+  reducer(program: Candidate, failure: Failure, arches?: readonly Arch[]): Reducer {
     const quick = this.run(program, false);
     const thorough = !(quick && sameFailure(quick, failure));
-    return new Reducer(program, failure, (candidate) => this.run(candidate, thorough));
+    const isAllowed = ({ machine }: Candidate) => arches?.includes(machine.arch) ?? true;
+    return new Reducer(program, failure, (candidate) =>
+      isAllowed(candidate) ? this.run(candidate, thorough) : undefined,
+    );
   }
 
   /** The optimized model's answers to a program that fails, by record; unknown where a model gave up. */

@@ -1,4 +1,5 @@
 import type { Machine } from '../program/machine.js';
+import { architecture } from './architecture.js';
 import { candidateOf, draftOf } from './draft.js';
 import { environment, machine } from './environment.js';
 import { exchange } from './exchange.js';
@@ -8,6 +9,8 @@ import { blocks, elements, groups } from './remove.js';
 import { frames, slots } from './rename.js';
 import { reorder } from './reorder.js';
 import { simplify } from './simplify.js';
+import { substitute } from './substitute.js';
+import { windows } from './windows.js';
 
 /** A program as it is generated and shrunk: no name, no expected answers. */
 export interface Candidate {
@@ -21,12 +24,15 @@ export const PASSES: readonly Pass[] = [
   blocks,
   elements,
   environment,
+  architecture,
   simplify,
   frames,
   slots,
   reorder,
   groups,
+  windows,
   exchange,
+  substitute,
 ];
 
 /** Every program that one step makes smaller than this one, largest steps first. */

@@ -26,10 +26,13 @@ export function* plainerMachines(machine: Machine, vcpus: number, interrupted: b
   }
 }
 
-/** How many options differ from the plain machine's, and virtual CPUs beyond the first. */
+/** How many options differ from the plain machine's, virtual CPUs beyond the first, and the architecture that few still use. */
 export function distanceFromPlain(machine: Machine): number {
   const others = OPTIONS.filter((option) => machine[option] !== PLAIN[option]).length;
-  return others + machine.vcpus - 1 + (machine.frames > 0 && machine.frames !== STANDARD_FRAMES ? 1 : 0);
+  const rare = machine.arch === 'x86_32' ? 1 : 0;
+  return (
+    rare + others + machine.vcpus - 1 + (machine.frames > 0 && machine.frames !== STANDARD_FRAMES ? 1 : 0)
+  );
 }
 
 /** The options that differ from the plain machine's, by name: later options leave the words of older machines alone. */

@@ -49,9 +49,10 @@ export function ofFrames(name: (index: number) => number): (mfn: number) => numb
   return (mfn) => (indexOf(mfn) < 0 ? mfn : FIRST_FRAME_MFN + name(indexOf(mfn)));
 }
 
-export function renamed(draft: Draft, renaming: Renaming): Draft {
-  const names = new Names(renaming, draft.machine.arch);
-  return { ...draft, operations: draft.operations.map((operation) => names.operation(operation)) };
+/** The program with other names, on its machine or on another one, where windows have other addresses. */
+export function renamed(draft: Draft, renaming: Renaming, machine = draft.machine): Draft {
+  const names = new Names(renaming, draft.machine.arch, machine.arch);
+  return { machine, operations: draft.operations.map((operation) => names.operation(operation)) };
 }
 
 /** Calls of the renaming's functions for every name in the program, in order; nothing is renamed. */
@@ -62,7 +63,8 @@ export function visit(draft: Draft, visitor: Renaming): void {
 class Names {
   constructor(
     private readonly renaming: Renaming,
-    private readonly arch: Arch,
+    private readonly from: Arch,
+    private readonly to: Arch,
   ) {}
 
   operation(operation: Operation): Operation {
@@ -158,16 +160,16 @@ class Names {
   }
 
   private address(va: Word64): Word64 {
-    const index = windowOf(va, this.arch);
-    return index < 0 ? va : windowAddress(this.window(index), offsetOf(va), this.arch);
+    const index = windowOf(va, this.from);
+    return index < 0 ? va : windowAddress(this.window(index), offsetOf(va), this.to);
   }
 
   private entryAddress(va: Word64): Word64 {
-    const index = windowOf(va, this.arch);
+    const index = windowOf(va, this.from);
     if (index < 0) return va;
     const to = this.window(index);
     const slot = this.slot(FIRST_FRAME_MFN + index, offsetOf(va) >> 3);
-    return windowAddress(to, slot * 8, this.arch);
+    return windowAddress(to, slot * 8, this.to);
   }
 
   /** Two entries that get one slot become the first of them. */

@@ -1,11 +1,11 @@
 /**
- * The order of programs that makes a shrunk form unique: fewer records first, then fewer inputs of the
- * environment, then the plainer machine, then operation by operation the simpler kind, operands, and names.
+ * The order of programs that makes a shrunk form unique: fewer lost races first, then fewer inputs of
+ * the environment at all, then fewer records, then the plainer machine, then operation by operation the simpler kind, operands, and names.
  * Of two programs for one machine one is smaller, or they are the same. A shrinking that only ever takes smaller
  * programs ends, and the order in which it tries them does not decide what is simple.
  */
 import { flagsOf, mfnOf } from '../../models/x86/entry.js';
-import { MAX_FRAMES, type Arch } from '../program/machine.js';
+import { BAD_MFN, FIRST_FRAME_MFN, MAX_FRAMES, type Arch } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import * as op from '../program/record.js';
 import { type Draft, recordsOf, wordsOf } from './draft.js';
@@ -65,8 +65,9 @@ const WITH_SECOND_FRAME = new Set([op.OP_COPY_PAGE, op.OP_INITIALISE]);
 /** Less than, equal to or more than 0 as `a` comes before `b`, is `b`, or comes after it. */
 export function compare(a: Draft, b: Draft): number {
   const coarse =
-    wordsOf(a.operations) - wordsOf(b.operations) ||
+    racesOf(a.operations) - racesOf(b.operations) ||
     inputsOf(a.operations) - inputsOf(b.operations) ||
+    wordsOf(a.operations) - wordsOf(b.operations) ||
     distanceFromPlain(a.machine) - distanceFromPlain(b.machine);
   if (coarse !== 0) return coarse;
   const { arch } = a.machine;
@@ -81,12 +82,14 @@ export function isSmaller(a: Draft, b: Draft): boolean {
   return compare(a, b) < 0;
 }
 
-/** How many inputs the environment gives: events, contended references, operations of other vCPUs. */
+function racesOf(operations: readonly Operation[]): number {
+  return operations.filter(({ contend }) => contend !== undefined).length;
+}
+
+/** How many inputs the environment gives: events, lost races, operations of other vCPUs. */
 function inputsOf(operations: readonly Operation[]): number {
-  let inputs = 0;
-  for (const { cpu, preempt, contend } of operations) {
-    inputs += (cpu ? 1 : 0) + (preempt === undefined ? 0 : 1) + (contend === undefined ? 0 : 1);
-  }
+  let inputs = racesOf(operations);
+  for (const { cpu, preempt } of operations) inputs += (cpu ? 1 : 0) + (preempt === undefined ? 0 : 1);
   return inputs;
 }
 
@@ -117,6 +120,7 @@ function addRecord(key: number[], code: Int32Array, at: number, arch: Arch): voi
   const low = code[at + op.W_LOW]!;
   const high = code[at + op.W_HIGH]!;
   key.push(RANK[opcode]!, (word >> op.VARIANT_SHIFT) & op.VARIANT_MASK, code[at + op.W_ITEMS]!);
+  if (opcode === op.OP_SET_LDT) key.push(code[at + op.W_COUNT]! >>> 0);
   if (ADDRESSED.has(opcode)) {
     const window = windowOf({ low: frame, high: slot }, arch);
     if (window >= 0) key.push(0, window, frame & 0xfff);
@@ -133,10 +137,13 @@ function addRecord(key: number[], code: Int32Array, at: number, arch: Arch): voi
   key.push(code[at + op.W_COUNT]! >>> 0, code[at + op.W_OPTIONS]! >>> 0, word >>> op.CPU_SHIFT);
 }
 
-/** `F0` and its like come first, then zero, then the boot tables and numbers without a name. */
+/** `F0` and its like come first, then zero, the boot tables, `BAD`, and numbers without a name. */
 export function frameRank(mfn: number): number {
   const index = indexOf(mfn);
-  return index >= 0 ? index : MAX_FRAMES + mfn;
+  if (index >= 0) return index;
+  return mfn === BAD_MFN.x86_64 || mfn === BAD_MFN.x86_32
+    ? MAX_FRAMES + FIRST_FRAME_MFN - 0.5
+    : MAX_FRAMES + mfn;
 }
 
 export function bitsOf(flags: number): number {

@@ -2,6 +2,7 @@
  * Shrinks a failing program to the smallest one that fails the same way. The passes of `candidates.ts` are run
  * until none of them finds anything smaller in the order of `order.ts`.
  */
+import { judgeOf } from '../lockstep/judge.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import { type Candidate, PASSES } from './candidates.js';
 import { candidateOf, type Draft, draftOf } from './draft.js';
@@ -36,7 +37,7 @@ export interface Reduction extends Finding {
 }
 
 export interface ReduceOptions {
-  /** Most programs to run; without it until nothing smaller is found. */
+  /** Most programs to run; without it until nothing smaller is found, which takes a last look at some hundred. */
   readonly budget?: number;
   /** Called with every smaller program. */
   readonly onStep?: (best: Candidate, runs: number) => void;
@@ -192,7 +193,7 @@ function cutAfter(draft: Draft, failure: Failure): Draft {
     : draft;
 }
 
-/** The same kind of failure, of the same invariant. */
+/** The models differ in both, both break the same invariant, or a model gave up in both. */
 export function sameFailure(a: Failure, b: Failure): boolean {
-  return a.kind === b.kind && a.violation?.invariant === b.violation?.invariant;
+  return judgeOf(a) === judgeOf(b);
 }

@@ -1,7 +1,7 @@
 /** Simpler forms of one operation: of a simpler kind, with fewer flags and options, with smaller operands. */
 import { type Entry, P, PWT, RW, US, ZERO, entryOf } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
-import { type Arch, BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { type Arch, BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import type { Environment, ListOptions, Operation, Request, Word64 } from '../program/operation.js';
 import {
   INTERRUPTIBLE_KINDS,
@@ -277,6 +277,7 @@ function* smallerFrames(mfn: number, { frames, machine }: Scene): Generator<numb
   for (const other of frames) if (other !== mfn) yield other;
   if (machine.frames === 0 || indexOf(mfn) >= 0) return;
   yield 0;
+  if (mfn !== BAD_MFN[machine.arch]) yield BAD_MFN[machine.arch];
   yield* BOOT_TABLES[machine.arch];
 }
 

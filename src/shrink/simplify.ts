@@ -22,15 +22,16 @@ export function* simplify(draft: Draft): Steps {
   }
 }
 
-/** All pins and boot tables one level lower: a tree of tables whose height does not matter. */
+/** All pins one level lower, and the boot tables too: a tree of tables whose height does not matter. */
 function* lowered(draft: Draft): Steps {
-  const { operations } = renamed(draft, { frame: (mfn) => (mfn > B1 && mfn <= B4 ? mfn - 1 : mfn) });
-  const pins = operations.map((operation) =>
+  const pins = draft.operations.map((operation) =>
     operation.kind === 'pin' && operation.level > 1
       ? { ...operation, level: (operation.level - 1) as Level }
       : operation,
   );
-  yield { ...draft, operations: pins };
+  const pinsLowered = { ...draft, operations: pins };
+  yield renamed(pinsLowered, { frame: (mfn) => (mfn > B1 && mfn <= B4 ? mfn - 1 : mfn) });
+  yield pinsLowered;
 }
 
 export function sceneOf(draft: Draft): Scene {

@@ -1,7 +1,8 @@
 /** What a measurement of the catalogue comes to. Nothing here depends on the speed of the machine. */
 import { CONTROLS, type Defect, type DefectClass, type DefectId } from '../../models/defects/index.js';
 import { INVARIANTS } from '../../properties/index.js';
-import { AGREEMENT, type Judge, JUDGES } from './judges.js';
+import { AGREEMENT, type Judge } from '../lockstep/judge.js';
+import { JUDGES } from './judges.js';
 
 /** A shrunk find. */
 export interface Caught {

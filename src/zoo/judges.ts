@@ -7,12 +7,9 @@ import { compareStates } from '../../properties/agreement.js';
 import { zeroAfterTeardown } from '../../properties/dead-domain.js';
 import { effortFault } from '../../properties/effort.js';
 import { INVARIANTS, scanAll } from '../../properties/index.js';
-import type { Failure } from '../lockstep/lockstep.js';
+import { AGREEMENT, type Judge } from '../lockstep/judge.js';
 import { OP_DESTROY, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
-
-/** An invariant; or the comparison with the reference model; or the model's giving up. */
-export type Judge = string;
 
 /** Judges that need no reference model. */
 export const ALONE_JUDGES: readonly Judge[] = [
@@ -21,14 +18,7 @@ export const ALONE_JUDGES: readonly Judge[] = [
   'bounded-recursion',
   'assertion',
 ];
-export const AGREEMENT: Judge = 'agreement';
 export const JUDGES: readonly Judge[] = [...ALONE_JUDGES, AGREEMENT];
-
-/** The judge that a failure comes from. */
-export function judgeOf({ kind, violation }: Failure): Judge {
-  if (kind === 'assertion') return kind;
-  return violation?.invariant ?? AGREEMENT;
-}
 
 /** The judges that object somewhere in the program, each asked as if it were the only one. */
 export function objectors(defects: ReadonlySet<DefectId>, { machine, code }: Candidate): Set<Judge> {

@@ -15,7 +15,8 @@ import {
   summary,
   type ZooFigures,
 } from './figures.js';
-import { AGREEMENT, JUDGES } from './judges.js';
+import { AGREEMENT } from '../lockstep/judge.js';
+import { JUDGES } from './judges.js';
 
 /** Seeds that are hunted with unless another number is asked for. */
 export const SEEDS_DEFAULT = 5;

@@ -12,7 +12,8 @@ import { parseProgram } from '../text/parse.js';
 import { HEADER } from '../text/print.js';
 import { type Caught, type ControlFigures, type DefectFigures } from './figures.js';
 import { type Hunt, hunt, type HuntOptions, type Limit } from './hunt.js';
-import { type Judge, JUDGES, judgeOf, objectors } from './judges.js';
+import { type Judge, judgeOf } from '../lockstep/judge.js';
+import { JUDGES, objectors } from './judges.js';
 import { knownProgram, lengthOf, textOf } from './programs.js';
 
 export interface MeasureOptions {

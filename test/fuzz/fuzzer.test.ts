@@ -82,6 +82,24 @@ describe('the fuzzer', () => {
     expect(fuzzer.find(caught, reducer.result())).toEqual(fuzzer.shrink(caught));
   });
 
+  test('meets a catch again after the operations that come before it in its turn', () => {
+    const fuzzer = new Fuzzer(PLANTED);
+    const caught = Array.from({ length: 40 }, () => fuzzer.next()).find((one) => one?.arch === 'x86_32')!;
+    const again = new Fuzzer({ ...PLANTED, seed: caught.seed });
+    const before = again.operationsBefore(caught);
+    expect(again.next()?.arch).not.toBe('x86_32');
+    expect(again.operations).toBeLessThanOrEqual(before);
+    expect(again.next()).toEqual(caught);
+  });
+
+  test('brings a find to x86_64 if it was asked to look there', () => {
+    const fuzzer = new Fuzzer({ ...PLANTED, arches: ['x86_32'] });
+    const caught = firstCatch(fuzzer);
+    expect(fuzzer.shrink(caught).reduction.program.machine.arch).toBe('x86_32');
+    const both = new Fuzzer(PLANTED);
+    expect(both.shrink(caught).reduction.program.machine.arch).toBe('x86_64');
+  });
+
   test('judges a find as when it was caught', () => {
     const fuzzer = new Fuzzer(PLANTED);
     const { program, failure } = fuzzer.shrink(firstCatch(fuzzer)).reduction;

@@ -3,7 +3,7 @@ import { ReferenceModel } from '../../models/reference/model.js';
 import { INFO_PINNED, INFO_TYPE, TYPE_L2 } from '../../models/x86/page-type.js';
 import { EINVAL, OK } from '../../models/x86/result.js';
 import { Lockstep } from '../../src/lockstep/lockstep.js';
-import { OP_PIN, OP_UNPIN, RECORD, W_FRAME, W_OPCODE } from '../../src/program/record.js';
+import { OP_CLEAR_PAGE, OP_PIN, OP_UNPIN, RECORD, W_FRAME, W_OPCODE } from '../../src/program/record.js';
 
 /** Takes note of no request to unpin an L2 table, and finds it well. */
 export class ForgetsUnpin extends OptimizedModel {
@@ -24,6 +24,14 @@ export class ForgetsUnpin extends OptimizedModel {
 export class KeepsPins extends ForgetsUnpin {
   protected override isForgotten(code: Int32Array, at: number): boolean {
     return super.isForgotten(code, at) && (this.info(code[at + W_FRAME]!) & INFO_PINNED) !== 0;
+  }
+}
+
+/** The same, and breaks off at a page that is cleared by a call of its own. */
+export class ClearsNoPage extends KeepsPins {
+  override run(code: Int32Array, at: number, results: Int32Array): void {
+    if ((code[at + W_OPCODE]! & 0xff) === OP_CLEAR_PAGE) throw new Error('no page is cleared');
+    super.run(code, at, results);
   }
 }
 

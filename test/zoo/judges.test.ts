@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFECTS, type DefectId, defectsNamed } from '../../models/defects/index.js';
-import { judgeOf, JUDGES, objectors } from '../../src/zoo/judges.js';
+import { judgeOf } from '../../src/lockstep/judge.js';
+import { JUDGES, objectors } from '../../src/zoo/judges.js';
 import { seenBy } from '../../src/zoo/measure.js';
 import { knownProgram } from '../../src/zoo/programs.js';
 

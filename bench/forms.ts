@@ -1,0 +1,56 @@
+/**
+ * What the finds of each defect are shrunk to: the different programs over many seeds, how often each came, and
+ * how long the shrinking took. `npm run bench:forms -- [--seeds N] [--only ID] [--texts]`.
+ */
+import { parseArgs } from 'node:util';
+import { DEFECTS, defectsNamed } from '../models/defects/index.js';
+import type { Find } from '../src/fuzz/fuzzer.js';
+import { candidateText } from '../src/shrink/text.js';
+import { median } from '../src/zoo/figures.js';
+import { hunt } from '../src/zoo/hunt.js';
+import { judgeOf } from '../src/lockstep/judge.js';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '20' },
+    only: { type: 'string', multiple: true },
+    texts: { type: 'boolean' },
+  },
+});
+const seeds = Number(values.seeds);
+const defects = values.only ? values.only.flatMap(defectsNamed) : DEFECTS;
+const limit = { operations: 3_000_000 };
+let canonical = 0;
+let found = 0;
+const times: number[] = [];
+for (const defect of defects) {
+  const forms = new Map<string, { find: Find; count: number }>();
+  const shrinkTimes: number[] = [];
+  let runs = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { find, shrinkMs } = hunt(defect, { seed: `${seed}`, alone: false, limit });
+    if (!find) continue;
+    found++;
+    shrinkTimes.push(shrinkMs);
+    runs += find.reduction.runs;
+    const form = forms.get(find.reduction.id);
+    if (form) form.count++;
+    else forms.set(find.reduction.id, { find, count: 1 });
+  }
+  if (forms.size <= 2) canonical++;
+  times.push(median(shrinkTimes) ?? 0);
+  const counts = [...forms.values()].map(({ count }) => count).sort((a, b) => b - a);
+  console.log(
+    `${defect.id}: ${forms.size} forms (${counts.join(' ')}), shrink ${(median(shrinkTimes) ?? 0).toFixed(0)} ms, ${(runs / seeds).toFixed(0)} runs`,
+  );
+  if (values.texts)
+    for (const { find, count } of [...forms.values()].sort((a, b) => b.count - a.count)) {
+      const { program, failure } = find.reduction;
+      console.log(`  ${count} x ${judgeOf(failure)} ${failure.kind}`);
+      for (const line of candidateText(program, 'find', find.answers).trim().split('\n').slice(2))
+        console.log(`    ${line}`);
+    }
+}
+console.log(
+  `forms: ${defects.length} defects, ${canonical} with at most two, ${found} finds, median shrink ${median(times)?.toFixed(0)} ms`,
+);

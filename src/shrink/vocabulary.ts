@@ -1,0 +1,80 @@
+/** The plain operations that `substitute` puts in the place of others. */
+import { type Entry, P, PSE, RW, US, ZERO } from '../../models/x86/entry.js';
+import { BAD_MFN } from '../program/machine.js';
+import { type Environment, INTERRUPTIBLE_KINDS, type Operation, type Request } from '../program/operation.js';
+import type { Draft } from './draft.js';
+import { visit, windowAddress } from './names.js';
+import { BOOT_TABLES } from './simpler.js';
+import { sceneOf } from './simplify.js';
+
+/** A domain that ends does more between two looks for an event than any hypercall. */
+const EARLY = [0, 1];
+const EARLY_IN_DESTROY = [0, 1, 2, 3, 4, 5];
+const FIRST_XEN_SLOT = 256;
+
+/** Plain requests on the program's frames, one more, and the boot tables. */
+export function plainRequests(draft: Draft): Request[] {
+  const { arch } = draft.machine;
+  const used = usedIn(draft);
+  const bad = used.frames.has(BAD_MFN[arch]) ? [BAD_MFN[arch]] : [];
+  const tables = [...sceneOf(draft).frames, ...BOOT_TABLES[arch], ...bad];
+  const slots = new Set([0, 1, ...used.slots]);
+  if (Math.max(...slots) > FIRST_XEN_SLOT) slots.add(FIRST_XEN_SLOT);
+  const entries: Entry[] = [ZERO];
+  for (const mfn of [...tables, 0])
+    for (const flags of [P, P | RW, P | RW | US | PSE]) entries.push({ mfn, flags });
+  const requests: Request[] = [{ kind: 'mmuext', command: 'tlb_flush_local', badBitmap: false }];
+  for (const mfn of tables)
+    for (const slot of slots)
+      for (const entry of entries) requests.push({ kind: 'mmu_update', command: 'normal', mfn, slot, entry });
+  for (const mfn of tables) {
+    for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
+    for (const kind of [
+      'unpin',
+      'new_baseptr',
+      'new_user_baseptr',
+      'release',
+      'decrease_reservation',
+    ] as const)
+      requests.push({ kind, mfn });
+  }
+  for (const window of new Set([0, 1, ...used.windows])) requests.push(...throughWindow(window, draft));
+  return [...requests, { kind: 'new_user_baseptr', mfn: 0 }, { kind: 'destroy' }];
+}
+
+function* throughWindow(window: number, { machine: { arch } }: Draft): Generator<Request> {
+  const va = windowAddress(window, 0, arch);
+  for (const flush of ['none', 'flush', 'invlpg'] as const)
+    for (const badBitmap of flush === 'none' ? [false] : [false, true])
+      for (const fd of ['self', 'own'] as const)
+        yield { kind: 'update_va', va, entry: ZERO, flush, badBitmap, fd };
+  yield { kind: 'touch', va };
+  yield { kind: 'store_cached', va, entry: ZERO };
+}
+
+function usedIn(draft: Draft) {
+  const used = { frames: new Set<number>(), windows: new Set<number>(), slots: new Set<number>() };
+  visit(draft, {
+    frame: (mfn) => (used.frames.add(mfn), mfn),
+    window: (index) => (index < draft.machine.frames && used.windows.add(index), index),
+    slot: (_, slot) => (used.slots.add(slot), slot),
+  });
+  return used;
+}
+
+/** The requests with an early event or lost race, or one of the program's own, where they can be interrupted. */
+export function interruptedForms(requests: readonly Request[], { operations }: Draft): Operation[] {
+  const preempts = operations.flatMap(({ preempt }) => preempt ?? []);
+  const contends = operations.flatMap(({ contend }) => contend ?? []);
+  const forms: Operation[] = [];
+  for (const request of requests) {
+    if (!INTERRUPTIBLE_KINDS.has(request.kind)) continue;
+    const early = request.kind === 'destroy' ? EARLY_IN_DESTROY : EARLY;
+    const environments: Environment[] = [
+      ...[...new Set([...early, ...preempts])].map((preempt) => ({ preempt })),
+      ...[...new Set([...early, ...contends])].map((contend) => ({ contend })),
+    ];
+    for (const environment of environments) forms.push({ ...request, ...environment });
+  }
+  return forms;
+}
