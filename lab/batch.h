@@ -35,8 +35,7 @@
 /* Flags of a program. */
 #define PROGRAM_FRAMES 0xff        /* how many frames F0.. it has */
 #define PROGRAM_ASSIST (1 << 8)    /* VM-assist writable_pagetables is on */
-#define PROGRAM_LOSSES (1 << 9)    /* afterwards every frame is exchanged, which fails where a reference is kept */
-#define PROGRAM_MARKED (1 << 10)   /* the console says which operation runs */
+#define PROGRAM_MARKED (1 << 9)    /* the console says which operation runs */
 
 #define FRAMES_MAX 31
 

@@ -276,10 +276,11 @@ static u32 store(ulong address, const struct record *r)
 static u32 store_frame(const struct record *r)
 {
 	int index = frame_index(r->frame);
+	const u64 *entries = index < 0 ? b1 : view(index);
+	u32 answer = entries ? store((ulong)(entries + r->slot), r) : FAULT;
 
-	if (index < 0)
-		return store((ulong)(b1 + r->slot), r);
-	return gone & 1u << index ? FAULT : store((ulong)(alias[index] + r->slot * 8), r);
+	close_views();
+	return answer;
 }
 
 static u32 fill(const struct record *r)
@@ -339,9 +340,8 @@ int execute(const struct record *r, u32 *answers)
 		return DONE;
 	case OP_RELEASE:
 	case OP_RECEIVE:
-		return memory_op(r, answers);
 	case OP_DECREASE_RESERVATION:
-		return UNSUPPORTED;
+		return memory_op(r, answers);
 	case OP_MULTICALL:
 		return multicall(r, answers);
 	}

@@ -12,7 +12,7 @@ static const u64 *contents(ulong mfn)
 {
 	int index = frame_index(name_of_mfn(mfn));
 
-	return index < 0 || (gone & 1u << index) ? 0 : (const u64 *)alias[index];
+	return index < 0 ? 0 : view(index);
 }
 
 static int maps(u64 entry, ulong mfn, u64 flags)
@@ -95,7 +95,7 @@ static int alone(const struct record *r)
 	return 0;
 }
 
-int takes_the_kernel_away(const struct record *r)
+static int any_takes_the_kernel_away(const struct record *r)
 {
 	if (alone(r))
 		return 1;
@@ -109,4 +109,12 @@ int takes_the_kernel_away(const struct record *r)
 				return 1;
 	}
 	return 0;
+}
+
+int takes_the_kernel_away(const struct record *r)
+{
+	int answer = any_takes_the_kernel_away(r);
+
+	close_views();
+	return answer;
 }

@@ -11,6 +11,7 @@
 #define RW 2
 #define US 4
 #define D 0x40
+#define PSE 0x80
 #define NX (1ull << 63)
 #define PFN_MASK 0xffffffffff000ull
 #define MAPPING (P | RW | US)
@@ -46,6 +47,8 @@ ulong mfn_of_name(u32 name);
 u32 name_of_mfn(u64 mfn);
 u64 entry_of_names(u32 low, u32 high);
 int frame_index(u32 name);
+const u64 *view(u32 index);      /* what a frame holds; 0 where it is not the guest's */
+void close_views(void);
 void tlb_flush(const void *address);
 ulong fresh_frame(void);
 void spare_frame(ulong mfn);
@@ -54,8 +57,9 @@ u64 now(void);
 /* state.c: the state that programs begin with. */
 int state_prepare(u32 wanted, int assist);
 u32 *state_report(u32 *out);
-u32 state_restore(int look_for_losses);
+u32 state_restore(void);
 extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
+extern u32 dropped;              /* frames without their allocation, which go with their last reference */
 
 /* guard.c */
 int takes_the_kernel_away(const struct record *r);

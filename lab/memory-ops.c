@@ -1,18 +1,29 @@
 /* Frames that go back to Xen and come from it. */
 #include "lab.h"
 
-/* Gives the frames to Xen for as many others, up to the first that is in use; how many were exchanged. */
+/*
+ * Gives the frames to Xen for as many others, up to the first that is in use; how many were exchanged. Where one is in
+ * use, Xen does not tell a 32-bit guest how many went before it: there they go one by one.
+ */
 u32 exchange(ulong *mfns, u32 count)
 {
 	static ulong out[FRAMES_MAX];
-	struct xen_memory_exchange op = {{mfns, count, 0, 0, DOMID_SELF}, {out, count, 0, 0, DOMID_SELF}, 0};
+	u32 at_once = IS64 ? count : 1, done = 0, got;
 
-	for (u32 i = 0; i < count; i++)
-		out[i] = i; /* what the machine-to-physical table will say of the new frame: nobody asks */
-	hypercall(__HYPERVISOR_memory_op, XENMEM_exchange, (ulong)&op, 0, 0);
-	for (u32 i = 0; i < op.nr_exchanged; i++)
-		mfns[i] = out[i];
-	return op.nr_exchanged;
+	do {
+		struct xen_memory_exchange op = {{mfns + done, at_once, 0, 0, DOMID_SELF},
+						 {out, at_once, 0, 0, DOMID_SELF}, 0};
+		int error;
+
+		for (u32 i = 0; i < at_once; i++)
+			out[i] = i; /* what the machine-to-physical table will say of the new frame: nobody asks */
+		error = hypercall(__HYPERVISOR_memory_op, XENMEM_exchange, (ulong)&op, 0, 0);
+		got = error ? (IS64 ? op.nr_exchanged : 0) : at_once;
+		for (u32 i = 0; i < got; i++)
+			mfns[done + i] = out[i];
+		done += got;
+	} while (got && done < count);
+	return done;
 }
 
 static int reservation(ulong op, ulong *mfn)
@@ -25,7 +36,7 @@ static int reservation(ulong op, ulong *mfn)
 static int is_gone(ulong mfn)
 {
 	for (u32 i = 0; i < frames; i++)
-		if ((gone & 1u << i) && frame_mfn[i] == mfn)
+		if (((gone | dropped) & 1u << i) && frame_mfn[i] == mfn)
 			return 1;
 	return 0;
 }
@@ -44,8 +55,8 @@ static int release(u32 index, u32 *answer)
 	ulong mfn = frame_mfn[index];
 
 	*answer = EINVAL;
-	if (gone & 1u << index)
-		return DONE;
+	if ((gone | dropped) & 1u << index)
+		return DONE; /* not without its allocation */
 	copy(saved[index], (const u64 *)alias[index]);
 	map(alias[index], 0);
 	if (!exchange(&mfn, 1)) {
@@ -69,6 +80,8 @@ static int receive(u32 index, u32 *answer)
 	u32 count = 0;
 
 	*answer = EINVAL;
+	if (dropped & 1u << index)
+		return NOT_BACK; /* what it holds is lost when its last reference goes */
 	if (!(gone & 1u << index))
 		return DONE;
 	while (count < FRAMES_MAX && reservation(XENMEM_increase_reservation, &others[count]) &&
@@ -86,11 +99,28 @@ static int receive(u32 index, u32 *answer)
 	return *answer == 0 ? DONE : NOT_BACK;
 }
 
+/* The kernel's own mapping must not keep the frame. */
+static int decrease_reservation(u32 index, u32 *answer)
+{
+	ulong mfn = frame_mfn[index];
+
+	*answer = NONE;
+	if (gone & 1u << index)
+		return DONE;
+	map(alias[index], 0);
+	dropped |= 1u << index;
+	if (reservation(XENMEM_decrease_reservation, &mfn))
+		*answer = 0;
+	return DONE;
+}
+
 int memory_op(const struct record *r, u32 *answer)
 {
 	int index = frame_index(r->frame);
 
 	if (index < 0)
 		return UNSUPPORTED;
+	if (OPCODE(r) == OP_DECREASE_RESERVATION)
+		return decrease_reservation(index, answer);
 	return OPCODE(r) == OP_RELEASE ? release(index, answer) : receive(index, answer);
 }

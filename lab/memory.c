@@ -60,8 +60,9 @@ static void find_tables(void)
 		boot_mfn[5] = mfn_in(l2[0]);
 		boot_mfn[6] = mfn_in(l2[2]);
 		boot_mfn[7] = mfn_in(l2[3]);
-		while (pae_xen_slot > 4 && l2[pae_xen_slot - 1] == 0)
-			pae_xen_slot--;
+		/* Xen's own entries are superpages (rules 6.4). */
+		for (pae_xen_slot = 4; pae_xen_slot < ENTRIES && !(l2[pae_xen_slot] & PSE);)
+			pae_xen_slot++;
 	}
 	boot_mfn[2] = mfn_in(l2_entry);
 	boot_mfn[1] = mfn_in(l2[1]);
@@ -111,6 +112,30 @@ void spare_frame(ulong mfn)
 int frame_index(u32 name)
 {
 	return name >= FIRST_FRAME && name < FIRST_FRAME + frames ? (int)(name - FIRST_FRAME) : -1;
+}
+
+static u32 views;
+
+const u64 *view(u32 index)
+{
+	if (gone & 1u << index)
+		return 0;
+	if ((dropped & ~views) & 1u << index) {
+		if (map_frame(alias[index], frame_mfn[index], P))
+			return 0;
+		views |= 1u << index;
+	}
+	return (const u64 *)alias[index];
+}
+
+/* Mappings that keep a frame which would be gone otherwise. */
+void close_views(void)
+{
+	for (u32 i = 0; views; i++)
+		if (views & 1u << i) {
+			map(alias[i], 0);
+			views &= ~(1u << i);
+		}
 }
 
 ulong mfn_of_name(u32 name)

@@ -4,7 +4,7 @@
 #define BOOT_TABLES (IS64 ? 4 : 7) /* from B1 on */
 #define WINDOW_FLAGS (IS64 ? P | RW | US | 0x160 /* A D G */ : P | RW | 0x60)
 
-u32 gone;
+u32 gone, dropped;
 static int assist_on;
 static struct mmu_update updates[ENTRIES];
 static u32 domctl_version = 0x15; /* of Xen 4.17 */
@@ -79,15 +79,18 @@ static u32 *put_entries(u32 *out, const u64 *entries)
 u32 *state_report(u32 *out)
 {
 	u32 types[FRAMES_MAX + BOOT_TABLES];
+	const u64 *entries;
 
 	get_types(types);
 	for (u32 i = 0; i < frames; i++) {
 		*out++ = types[i];
-		if (gone & 1u << i)
-			*out++ = 0;
+		entries = view(i);
+		if (entries)
+			out = put_entries(out, entries);
 		else
-			out = put_entries(out, (const u64 *)alias[i]);
+			out[-1] = GONE, *out++ = 0;
 	}
+	close_views();
 	*out++ = types[frames];
 	return put_entries(out, b1);
 }
@@ -121,29 +124,18 @@ static void let_go(void)
 }
 
 /* Makes each frame an all-zero data page: only one without type references can be cleared, then be an L1 table. */
-static u32 settle(void)
+static void settle(void)
 {
 	static struct mmuext_op ops[3 * FRAMES_MAX];
-	static u8 index[FRAMES_MAX];
-	u32 lost = 0, done;
+	u32 count = 0, done;
 
-	for (u32 first = 0; first < frames;) {
-		u32 count = 0;
-
-		for (u32 i = first; i < frames; i++) {
-			if (gone & 1u << i)
-				continue;
-			index[count / 3] = i;
-			ops[count++] = (struct mmuext_op){MMUEXT_CLEAR_PAGE, frame_mfn[i], 0};
-			ops[count++] = (struct mmuext_op){MMUEXT_PIN_L1_TABLE, frame_mfn[i], 0};
-			ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, frame_mfn[i], 0};
-		}
-		if (count == 0 || mmuext(ops, count, &done) == 0)
-			break;
-		first = index[done / 3];
-		lost |= 1u << first++;
+	for (u32 i = 0; i < frames; i++) {
+		ops[count++] = (struct mmuext_op){MMUEXT_CLEAR_PAGE, frame_mfn[i], 0};
+		ops[count++] = (struct mmuext_op){MMUEXT_PIN_L1_TABLE, frame_mfn[i], 0};
+		ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, frame_mfn[i], 0};
 	}
-	return lost;
+	if (mmuext(ops, count, &done))
+		die("a fresh frame is in use");
 }
 
 static void alias_frames(u64 flags)
@@ -153,7 +145,18 @@ static void alias_frames(u64 flags)
 			die("a frame cannot be mapped");
 }
 
-/* Frames that something besides their allocation refers to: these cannot be exchanged. */
+/* Frames whose last reference has gone are Xen's; the others keep one. */
+static void settle_dropped(void)
+{
+	for (u32 i = 0; i < frames; i++)
+		if ((dropped & 1u << i) && !view(i)) {
+			dropped &= ~(1u << i);
+			gone |= 1u << i;
+		}
+	close_views();
+}
+
+/* Fresh frames for all; one that something besides its allocation refers to is not taken, and keeps its place. */
 static u32 exchange_all(void)
 {
 	u32 lost = 0;
@@ -188,8 +191,6 @@ static int replace(u32 which)
 			die("a fresh frame cannot be mapped");
 	}
 	gone &= ~taken;
-	if (settle())
-		die("a fresh frame is in use");
 	return 1;
 }
 
@@ -205,6 +206,7 @@ int state_prepare(u32 wanted, int assist)
 			frames = 0;
 			return 0;
 		}
+		settle();
 		open_windows();
 	}
 	if (assist != assist_on) {
@@ -215,22 +217,25 @@ int state_prepare(u32 wanted, int assist)
 	return 1;
 }
 
-/* Back to the state that programs begin with; the frames that kept a reference, which are replaced. */
-u32 state_restore(int look_for_losses)
+/* Back to the state that programs begin with; the frames that kept a reference, for which the whole set is replaced. */
+u32 state_restore(void)
 {
-	u32 lost;
-	int enough = 1;
+	u32 lost = 0;
+	int enough;
 
 	let_go();
-	lost = settle();
-	if (!lost && gone)
-		enough = replace(gone);
-	if (!lost && enough && look_for_losses)
+	settle_dropped();
+	enough = replace(gone);
+	if (enough)
 		lost = exchange_all();
+	dropped = 0;
 	if (lost)
 		enough = replace((1u << frames) - 1);
-	if (!enough)
+	if (!enough) {
 		frames = 0;
+		return lost;
+	}
+	settle();
 	open_windows();
 	return lost;
 }

@@ -72,7 +72,8 @@ function verdict({ program, kind, invariant, options }: StoredFind, answer: LabA
   const shipped: LabProgram = { code, machine: { ...program.machine, quirks: 'shipped' } };
   const defects = new Set([...options.matchAll(/--defect (\S+)/g)].flatMap(([, id]) => idsOf(id!)));
   const reference = new Oracle(new ReferenceModel());
-  const [other] = differences(shipped, reference.expect(shipped), answer);
+  const expected = reference.expect(shipped);
+  const [other] = differences(shipped, expected, answer);
   if (kind === 'result' || kind === 'state') {
     return other
       ? {
@@ -81,7 +82,7 @@ function verdict({ program, kind, invariant, options }: StoredFind, answer: LabA
         }
       : { shows: false, because: 'it answers and ends as the reference model does' };
   }
-  if (invariant === 'lost-reference' || reference.lost) {
+  if (invariant === 'lost-references' || expected.lost !== 0) {
     const shows = answer.lost !== 0;
     return { shows, because: shows ? 'a frame keeps a reference' : 'every frame can be used again' };
   }

@@ -136,9 +136,9 @@ class Run {
 
   /** A text says nothing of lost references, the reference model does. */
   private judgeLosses(place: string, { code, machine }: Program, lost: number): void {
-    this.oracle.expect({ code, machine: this.asShipped(machine) });
-    if (this.oracle.lost === (lost !== 0)) return;
-    const what = lost === 0 ? 'keeps no reference' : 'keeps a reference that nobody can drop';
+    const expected = this.oracle.expect({ code, machine: this.asShipped(machine) }).lost;
+    if (expected === lost) return;
+    const what = lost === 0 ? 'keeps no reference' : 'keeps references that nobody can drop';
     console.log(`${place}: real Xen ${what}, unlike the reference model; see docs/real-xen.md`);
   }
 

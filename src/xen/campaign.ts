@@ -11,7 +11,7 @@ import { Reducer, type Reduction } from '../shrink/reduce.js';
 import { LabAuthor } from './draw.js';
 import type { Farm, Outcome } from './farm.js';
 import type { LabAnswer, LabProgram } from './mailbox.js';
-import { type Difference, differences, Oracle } from './oracle.js';
+import { type Difference, differences, GaveUp, Oracle } from './oracle.js';
 import { whyNot } from './support.js';
 
 /** How a program behaves on real Xen that the models do not expect. */
@@ -38,14 +38,27 @@ export class Judge {
   judge(program: LabProgram, outcome: Outcome): Surprise | undefined {
     if (outcome.kind !== 'answered') return crash(program, outcome);
     const { answer } = outcome;
-    let expectsLoss = false;
     for (const oracle of this.oracles) {
-      const [first] = differences(program, oracle.expect(program), answer);
-      if (first) return disagreement(program, oracle.model.name, first, answer);
-      expectsLoss ||= oracle.lost;
+      const surprise = held(program, oracle, answer);
+      if (surprise) return surprise;
     }
-    if (answer.stopped || expectsLoss === (answer.lost !== 0)) return undefined;
-    return expectsLoss ? keptUnexpectedly(program, answer) : loss(program, answer);
+    return undefined;
+  }
+}
+
+/** One model, held against what real Xen answered. */
+function held(program: LabProgram, oracle: Oracle, answer: LabAnswer): Surprise | undefined {
+  const { name } = oracle.model;
+  try {
+    const expected = oracle.expect(program);
+    const [first] = differences(program, expected, answer);
+    if (first) return disagreement(program, name, first, answer);
+    return answer.stopped || expected.lost === answer.lost
+      ? undefined
+      : otherLosses(program, name, expected.lost, answer);
+  } catch (error) {
+    if (!(error instanceof GaveUp)) throw error;
+    return gaveUp(program, name, error, answer);
   }
 }
 
@@ -65,22 +78,35 @@ function disagreement(
 }
 
 /** References that are lost, or not, are seen when the program is over. */
-function invariantSurprise({ code }: LabProgram, name: string, message: string, answer: LabAnswer): Surprise {
+function otherLosses(
+  { code, machine }: LabProgram,
+  name: Model['name'],
+  expected: number,
+  answer: LabAnswer,
+): Surprise {
   const operation = operationStarts(code).length - 1;
-  const violation = { invariant: name, message, frame: 0 };
-  return { failure: { kind: 'invariant', operation, message, violation }, sort: name, answer, lines: [] };
+  const frames = (mask: number) => {
+    const kept = Array.from({ length: machine.frames }, (_, i) => `F${i}`).filter((_, i) => (mask >> i) & 1);
+    return kept.length === 0 ? 'none' : kept.join(', ');
+  };
+  const message =
+    `frames that keep a reference after everything is taken down: on real Xen ${frames(answer.lost)}, ` +
+    `in the ${name} model ${frames(expected)}`;
+  const violation = { invariant: 'lost-references', message, frame: 0 };
+  const sort = `${name} lost references`;
+  return { failure: { kind: 'invariant', operation, message, violation }, sort, answer, lines: [] };
 }
 
-function loss(program: LabProgram, answer: LabAnswer): Surprise {
-  const frames = [...Array(program.machine.frames).keys()].filter((i) => (answer.lost >> i) & 1);
-  const names = frames.map((i) => `F${i}`).join(', ');
-  const message = `real Xen keeps a reference on ${names} after everything is taken down; the models expect none`;
-  return invariantSurprise(program, 'lost-reference', message, answer);
-}
-
-function keptUnexpectedly(program: LabProgram, answer: LabAnswer): Surprise {
-  const message = 'the models expect a lost reference; on real Xen every frame can be used again';
-  return invariantSurprise(program, 'no-lost-reference', message, answer);
+function gaveUp(
+  { code }: LabProgram,
+  name: Model['name'],
+  { operation, message: why }: GaveUp,
+  answer: LabAnswer,
+): Surprise {
+  const at = Math.max(0, operationStarts(code)[operation] ?? 0);
+  const message = `the ${name} model gives up where real Xen goes on: ${why}`;
+  const sort = `${name} gives up at ${OPCODE_NAMES[code[at]! & 0xff]}`;
+  return { failure: { kind: 'assertion', operation, message }, sort, answer, lines: [] };
 }
 
 function crash(

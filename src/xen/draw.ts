@@ -5,6 +5,7 @@ import { machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
 import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
+import { OP_DECREASE_RESERVATION, OP_RECEIVE, W_FRAME } from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 import { whyNotOperation, type XenBuild } from './support.js';
@@ -38,8 +39,15 @@ export class LabAuthor {
     const draw = stream(`xen ${this.build.arch} ${this.seed}.${number}`);
     const machine = labMachine(this.build, draw.below(2) === 0);
     const { scout } = this;
-    const fits = (code: Int32Array, at: number) =>
-      whyNotOperation(code, at, machine) === undefined && !takesTheKernelAway(scout, code, at);
+    const decreased = new Set<number>();
+    const fits = (code: Int32Array, at: number) => {
+      if (whyNotOperation(code, at, machine) !== undefined || takesTheKernelAway(scout, code, at))
+        return false;
+      const opcode = code[at]! & 0xff;
+      const mfn = code[at + W_FRAME]!;
+      if (opcode === OP_DECREASE_RESERVATION) decreased.add(mfn);
+      return opcode !== OP_RECEIVE || !decreased.has(mfn); // the lab cannot say what it would hold
+    };
     const length = 1 + draw.below(pick(draw, LENGTHS));
     return { machine, code: drawProgram(draw, machine, length, scout, fits) };
   }

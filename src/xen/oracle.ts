@@ -9,11 +9,28 @@ import { printFinal } from '../text/final-line.js';
 import { printOperation } from '../text/print.js';
 import { printResult } from '../text/result.js';
 import type { LabAnswer, LabProgram } from './mailbox.js';
+import { keptAfterTakeDown } from './take-down.js';
 
 /** Answers by record, UNKNOWN where nothing is said, and final frames. */
 export interface Expectation {
   readonly results: Int32Array;
   readonly finals: readonly FinalFrame[];
+}
+
+/** What a model says, all of it. */
+export interface Prediction extends Expectation {
+  /** Frames F0.. that keep a reference after everything is taken down, one bit each. */
+  readonly lost: number;
+}
+
+/** A model that could not go on: an assertion of Xen's that is part of the model. */
+export class GaveUp extends Error {
+  constructor(
+    readonly operation: number,
+    reason: unknown,
+  ) {
+    super(reason instanceof Error ? reason.message : String(reason));
+  }
 }
 
 export interface Difference {
@@ -30,21 +47,25 @@ export interface Difference {
 export class Oracle {
   constructor(readonly model: Model) {}
 
-  expect({ machine, code }: LabProgram): Expectation {
+  /** @throws GaveUp */
+  expect({ machine, code }: LabProgram): Prediction {
     const { model } = this;
-    if (model.machine === machine) model.reset();
-    else model.start(machine);
-    const results = new Int32Array(code.length / RECORD).fill(UNKNOWN);
-    for (let at = 0; at < code.length; at += span(code, at) * RECORD) model.run(code, at, results);
-    return { results, finals: finalMfns(machine).map((mfn) => finalFrameOf(model, mfn, false)) };
-  }
-
-  /** After `expect`: whether a frame has references that failed validations lost (rules 14). */
-  get lost(): boolean {
-    const { model } = this;
-    return finalMfns(model.machine).some(
-      (mfn) => model.lostTypeReferences(mfn) > 0 || model.lostGeneralReferences(mfn) > 0,
-    );
+    const starts = operationStarts(code);
+    let operation = -1;
+    try {
+      if (model.machine === machine) model.reset();
+      else model.start(machine);
+      const results = new Int32Array(code.length / RECORD).fill(UNKNOWN);
+      for (const at of starts) {
+        operation++;
+        model.run(code, at, results);
+      }
+      const finals = finalMfns(machine).map((mfn) => finalFrameOf(model, mfn, false));
+      return { results, finals, lost: keptAfterTakeDown(model) };
+    } catch (error) {
+      model.start(machine); // whatever state it is in
+      throw new GaveUp(operation, error);
+    }
   }
 }
 

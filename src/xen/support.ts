@@ -38,6 +38,7 @@ const RUNNABLE = new Set([
   op.OP_WRITE_CR3,
   op.OP_RELEASE,
   op.OP_RECEIVE,
+  op.OP_DECREASE_RESERVATION,
   op.OP_MMU_UPDATE_LIST,
   op.OP_MMUEXT_LIST,
   op.OP_MULTICALL,
@@ -53,7 +54,13 @@ const WITH_ENTRY = new Set([
   op.OP_UPDATE_VA,
 ]);
 /** Need a frame of the guest's: the kernel writes to it, or gives it away. */
-const OWN_FRAME = new Set([op.OP_FILL, op.OP_STORE_FRAME, op.OP_RELEASE, op.OP_RECEIVE]);
+const OWN_FRAME = new Set([
+  op.OP_FILL,
+  op.OP_STORE_FRAME,
+  op.OP_RELEASE,
+  op.OP_RECEIVE,
+  op.OP_DECREASE_RESERVATION,
+]);
 /** From here on a 64-bit address is in the L3 entry that the kernel and the windows share. */
 const KERNEL_1G_HIGH = 0xffffffff | 0;
 const KERNEL_32 = (WINDOW_0.x86_32.low >>> 0) - 0x200000;

@@ -1,0 +1,46 @@
+/** What the lab's kernel does after a program (lab/state.c), done to a model: which frames keep a reference then. */
+import type { Model } from '../../models/model.js';
+import { ZERO, SLOTS } from '../../models/x86/entry.js';
+import {
+  INFO_ALLOCATED,
+  INFO_OWNER,
+  INFO_OWNER_SHIFT,
+  INFO_PINNED,
+  OWNER_GUEST,
+} from '../../models/x86/page-type.js';
+import { encode } from '../program/codec.js';
+import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
+import type { Operation } from '../program/operation.js';
+import { RECORD } from '../program/record.js';
+
+const NO_LDT: Operation = { kind: 'set_ldt', va: { low: 0, high: 0 }, entries: 0 };
+const NO_GDT: Operation = { kind: 'set_gdt', frames: [], entries: 0 };
+
+/** Takes everything down and says to which of F0.. something besides its allocation still refers, one bit each. */
+export function keptAfterTakeDown(model: Model): number {
+  const { base, tables } = model.machine.start;
+  run(model, { kind: 'new_baseptr', mfn: base });
+  run(model, NO_LDT);
+  if (model.machine.arch === 'x86_64') run(model, { kind: 'new_user_baseptr', mfn: 0 });
+  run(model, NO_GDT);
+  const { B1 } = BOOT_MFN;
+  for (let slot = model.nextUsed(B1, 0); slot < SLOTS; slot = model.nextUsed(B1, slot + 1))
+    run(model, { kind: 'mmu_update', command: 'normal', mfn: B1, slot, entry: ZERO });
+  const frames = Array.from({ length: model.machine.frames }, (_, i) => FIRST_FRAME_MFN + i);
+  for (const mfn of [...frames, ...tables.map((table) => table.mfn)])
+    if (mfn !== base && (model.info(mfn) & INFO_PINNED) !== 0) run(model, { kind: 'unpin', mfn });
+  return frames.reduce((mask, mfn, i) => {
+    const owned = (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT === OWNER_GUEST;
+    return owned && model.generalCount(mfn) > allocation(model, mfn) ? mask | (1 << i) : mask;
+  }, 0);
+}
+
+function allocation(model: Model, mfn: number): number {
+  return (model.info(mfn) & INFO_ALLOCATED) === 0 ? 0 : 1;
+}
+
+function run(model: Model, operation: Operation): void {
+  const code: number[] = [];
+  encode(operation, code);
+  model.run(Int32Array.from(code), 0, new Int32Array(code.length / RECORD));
+}
