@@ -53,6 +53,9 @@ export function list(
   done: number,
   begun: boolean,
 ): number {
+  const updates = (code[at + W_OPCODE]! & 0xff) === OP_MMU_UPDATE_LIST;
+  // x86_64/compat/mm.c: a 32-bit guest's list is translated in pieces, and of an empty one there is none.
+  if (!updates && s.compat && code[at + W_ITEMS] === 0) return OK;
   s.v.callBegun = begun;
   if (cleanup(s) !== OK) {
     interrupted(s, code, at, first, done, NOT_YET);
@@ -61,8 +64,8 @@ export function list(
   s.v.callBegun = true;
   const options = code[at + W_OPTIONS]!;
   const fd = options & OPT_FD;
-  if ((options & OPT_BAD) !== 0) return EFAULT;
-  if ((code[at + W_OPCODE]! & 0xff) === OP_MMU_UPDATE_LIST) {
+  if ((options & OPT_BAD) !== 0 && !s.compat) return EFAULT; // a 32-bit guest has no such address
+  if (updates) {
     if (((options >> OPT_PFD_SHIFT) & 3) === PFD_NONE) return ESRCH;
     if (!findsDomain(fd)) return withDone(ESRCH, done);
   } else {
@@ -82,8 +85,9 @@ export function firstDone(code: Int32Array, at: number): number {
 function requests(s: State, code: Int32Array, at: number, first: number, done: number): number {
   const updates = (code[at + W_OPCODE]! & 0xff) === OP_MMU_UPDATE_LIST;
   const count = code[at + W_ITEMS]!;
-  const fd = code[at + W_OPTIONS]! & OPT_FD;
-  const unreadable = code[at + W_COUNT]! - 1;
+  const options = code[at + W_OPTIONS]!;
+  const fd = options & OPT_FD;
+  const unreadable = (options & OPT_BAD) !== 0 ? 0 : code[at + W_COUNT]! - 1;
   let result = OK;
   let begun = first; // where the call was last begun: there no event is looked for
   let i = first;

@@ -42,13 +42,17 @@ export class ReferenceModel extends Lifecycle implements Model {
     return isForeign ? (isOwn() ? EPERM : EINVAL) : methods[op.kind]!(op, fd ?? 'self');
   }
   mmu_update_list({ options, pfd, items }: Of<'mmu_update_list'>): number {
-    if (options.badList || pfd === 'none') return this.call(items, options, options.badList ? EFAULT : ESRCH);
+    if (this.isOutOfRange(options)) return this.call(items, options, EFAULT);
+    if (pfd === 'none') return this.call(items, options, ESRCH);
     const isFound = FD_OWNERS[options.fd] !== undefined;
     return this.call(items, options, isFound ? OK : withDone(ESRCH, options.continued ?? 0));
   }
   mmuext_op_list({ options, items }: Of<'mmuext_op_list'>): number {
-    return this.call(items, options, options.badList ? EFAULT : this.fdError(options.fd));
+    if (this.is32bit() && items.length === 0) return OK; // compat_mmuext_op translates nothing, and calls nothing
+    return this.call(items, options, this.isOutOfRange(options) ? EFAULT : this.fdError(options.fd));
   }
+  // All addresses of a 32-bit guest pass guest_handle_okay (rules 3.1).
+  isOutOfRange = ({ badList }: ListOptions) => badList && !this.is32bit();
   call(items: readonly Operation[], options: ListOptions | undefined, refused: number = OK): number {
     const done = options?.continued ?? 0;
     const call: Call = { items, options, refused, next: 0, done, begun: false, answer: undefined };
@@ -62,11 +66,12 @@ export class ReferenceModel extends Lifecycle implements Model {
     if (this.putOldGuestTable() !== OK) return RESTART;
     if (call.answer !== undefined || call.refused !== OK) return call.answer ?? call.refused;
     const [{ items, options }, first] = [call, call.next];
+    const unreadable = options?.badList ? 0 : options?.unreadable;
     let [code, isLinearStale] = [OK as number, false];
     for (call.begun = true; call.next < items.length; call.next++, call.done++) {
       const isStopped = this.curr.deferred || (call.next > first && this.event.pending);
       if (isStopped) code = RESTART;
-      else if (call.next === options?.unreadable) code = EFAULT;
+      else if (call.next === unreadable) code = EFAULT;
       else code = this.perform(items[call.next]!, options?.fd ?? 'self');
       if (code !== OK) break;
       isLinearStale ||= this.isUpperUpdate(items[call.next]!);
