@@ -51,16 +51,19 @@ static void run_batch(u32 number)
 {
 	u8 *slot = (u8 *)head + PAGE + (number % SLOTS) * (REQUEST_BYTES + ANSWER_BYTES);
 	const u32 *request = (const u32 *)slot;
-	u32 *answers = (u32 *)(slot + REQUEST_BYTES), *out = answers + 2, *end = answers + ANSWER_BYTES / 4;
-	u32 count = *request++, i;
+	volatile u32 *answers = (u32 *)(slot + REQUEST_BYTES);
+	u32 *out = (u32 *)answers + 2, *end = (u32 *)answers + ANSWER_BYTES / 4;
+	u32 count = *request++;
 
-	for (i = 0; i < count && out + most_words(request) <= end; i++) {
+	answers[0] = 0;
+	for (u32 i = 0; i < count && out + most_words(request) <= end; i++) {
 		head->program = i;
 		out = run(request, out);
 		request += 2 + request[0] * (sizeof(struct record) / 4);
+		/* Should the next program end Xen, these are answered. */
+		answers[1] = out - answers;
+		answers[0] = i + 1;
 	}
-	answers[0] = i;
-	answers[1] = out - answers;
 }
 
 static void set_traps(void)

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UNKNOWN } from '../../models/x86/result.js';
 import { saveFind } from '../database/finds.js';
+import { CLASS_WORDS } from '../fuzz/class.js';
 import { courtText } from '../fuzz/trials.js';
 import { operationStarts, RECORD } from '../program/record.js';
 import { TextError } from '../text/error.js';
@@ -27,6 +28,9 @@ const EXIT_INTERRUPTED = 130;
 export async function fuzzXen(farm: Farm, options: XenCommandOptions, signal: AbortSignal): Promise<void> {
   const seed = options.seed ?? randomBytes(4).toString('hex');
   console.log(`Fuzzing ${nameOf(farm.build)} ${farm.build.arch}, against both models. Seed ${seed}`);
+  for (const { id, class: kind } of options.defect ?? [])
+    if (kind !== 'S')
+      console.log(`${id} is of class ${kind} (${CLASS_WORDS[kind]}), which the lab cannot bring about.`);
   const run = new XenFuzzRun(farm, options, seed, signal);
   await run.draw();
   run.summarize();
@@ -57,9 +61,10 @@ class XenFuzzRun {
       seconds,
       '{rate} programs/s  {operations} operations/s  {programs} programs',
     );
-    while (!signal.aborted && !campaign.done && this.seconds() < seconds) {
+    for (let over = false; !signal.aborted && !(over && campaign.idle && this.caught.length === 0);) {
+      over ||= campaign.allDrawn || this.seconds() >= seconds;
       let drawn = 0;
-      while (drawn < DRAWN_AT_ONCE && campaign.draw()) drawn++;
+      while (!over && drawn < DRAWN_AT_ONCE && campaign.draw()) drawn++;
       await sleep(drawn < DRAWN_AT_ONCE ? 2 : 0);
       const each = (count: number) => Math.round(count / this.seconds()).toLocaleString('en');
       const programs = campaign.programs.toLocaleString('en');

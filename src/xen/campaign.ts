@@ -186,9 +186,13 @@ export class Campaign {
     return true;
   }
 
-  /** Nothing more comes. */
-  get done(): boolean {
-    return this.inFlight === 0 && this.drawn >= this.settings.programs;
+  /** No answer is waited for. */
+  get idle(): boolean {
+    return this.inFlight === 0;
+  }
+
+  get allDrawn(): boolean {
+    return this.drawn >= this.settings.programs;
   }
 
   private async take(number: number, program: LabProgram, outcome: Outcome): Promise<void> {
@@ -198,7 +202,7 @@ export class Campaign {
       if (answer.stopped) this.stopped.set(answer.stopped, (this.stopped.get(answer.stopped) ?? 0) + 1);
     }
     const surprise = this.judge.judge(program, outcome);
-    if (surprise) await this.confirm(number, program, surprise);
+    if (surprise) await this.confirm({ number, program, surprise }, outcome.kind !== 'answered');
     else {
       this.equalPrograms++;
       if (outcome.kind === 'answered' && outcome.answer.lost !== 0) this.knownLosses++;
@@ -208,15 +212,16 @@ export class Campaign {
   }
 
   /** What comes about once only is no find that can be shrunk: an event may have interrupted a hypercall (rules 16). */
-  private async confirm(number: number, program: LabProgram, surprise: Surprise): Promise<void> {
-    const { sort } = surprise;
-    const before = this.sorts.get(sort) ?? 0;
-    if (before === 0 && (await this.surpriseOf(program)) === undefined) {
-      this.unrepeated.push({ number, program, surprise });
+  private async confirm(found: Catch, sure: boolean): Promise<void> {
+    const { sort } = found.surprise;
+    const known = this.sorts.has(sort);
+    if (!sure && !known && (await this.surpriseOf(found.program)) === undefined) {
+      this.unrepeated.push(found);
       return;
     }
-    this.sorts.set(sort, (this.sorts.get(sort) ?? 0) + 1);
-    if (before === 0 && this.sorts.get(sort) === 1) this.caught({ number, program, surprise });
+    const before = this.sorts.get(sort) ?? 0;
+    this.sorts.set(sort, before + 1);
+    if (before === 0) this.caught(found);
   }
 
   /** Shrinks a catch; every candidate is run on real Xen again. Ends early with the signal. */

@@ -191,11 +191,14 @@ export class Farm {
     return answers.some(({ stopped }) => stopped === 'exhausted');
   }
 
-  /** A lab has ended: its programs wait again, but for one that has ended a lab by itself. */
+  /** A lab has ended: its programs wait again, but for one that has ended a lab by itself, nothing else being there. */
   private bury(end: LabEnded, batches: readonly Job[][]): void {
-    const culprit = end.kind === 'gone' ? undefined : batches[0]?.[end.program];
-    const again = batches.flat().filter((job) => job !== culprit);
-    if (culprit && ++culprit.ends > 1) {
+    const [first = [], ...later] = batches;
+    for (const [i, answer] of end.answers.entries()) first[i]!.resolve({ kind: 'answered', answer });
+    const left = [...first.slice(end.answers.length), ...later.flat()];
+    const culprit = end.kind === 'gone' ? undefined : left[0];
+    const again = left.filter((job) => job !== culprit);
+    if (culprit && (++culprit.ends > 1 || first.length === 1)) {
       this.endsInARow = 0;
       const { kind, lines, operation } = end;
       culprit.resolve({ kind: kind as Exclude<EndKind, 'gone'>, lines, operation });
@@ -212,11 +215,15 @@ async function messagesSince(lab: Lab, heard: number): Promise<NonNullable<LabAn
     .filter(({ operation, text }) => operation >= 0 && text.startsWith('(XEN)'));
 }
 
+/** A QEMU that goes while it boots is replaced, too. */
 async function bootLab(files: BootFiles, arch: Arch, messages: boolean): Promise<Lab> {
-  try {
-    return await Lab.boot(files, arch, messages);
-  } catch (error) {
-    throw error instanceof LabEnded ? doesNotStay(error) : error;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await Lab.boot(files, arch, messages);
+    } catch (error) {
+      if (!(error instanceof LabEnded)) throw error;
+      if (error.kind !== 'gone' || tries > ENDS_MAX) throw doesNotStay(error);
+    }
   }
 }
 

@@ -37,6 +37,8 @@ export class LabEnded extends Error {
     /** Program of the batch that ran, and its operation. */
     readonly program: number,
     readonly operation: number,
+    /** Answers to the programs of the batch before that one. */
+    readonly answers: readonly LabAnswer[],
   ) {
     super(`the lab is ${kind}`);
   }
@@ -123,10 +125,11 @@ export class Lab {
     for (;;) {
       const head = this.head();
       if (head[HEAD_ANSWERED]! >= number) return this.read(number, programs);
-      if (this.dead || this.console.ended) throw await this.ending();
+      if (this.dead || this.console.ended) throw await this.ending(undefined, number, programs);
       const now = head.join();
       if (now !== last) [last, since] = [now, performance.now()];
-      else if (performance.now() - since > STUCK_SECONDS * 1000) throw await this.ending('stuck');
+      else if (performance.now() - since > STUCK_SECONDS * 1000)
+        throw await this.ending('stuck', number, programs);
       await sleep(POLL_MS);
     }
   }
@@ -144,13 +147,15 @@ export class Lab {
     this.memory = -1;
   }
 
-  private async ending(kind?: EndKind): Promise<LabEnded> {
+  private async ending(kind?: EndKind, number = 0, programs: readonly LabProgram[] = []): Promise<LabEnded> {
     if (this.console.ended) await sleep(LAST_WORDS_MS);
     const head = this.memory < 0 ? new Int32Array(HEAD_WORDS) : this.head();
+    const begun = head[HEAD_ANSWERED] === number - 1 && head[HEAD_PROGRAM]! > 0;
+    const answers = begun ? this.read(number, programs) : [];
     await this.close();
     const lines = this.console.lines.map(({ text }) => text);
     const what = kind ?? (this.console.ended ? 'crashed' : 'gone');
-    return new LabEnded(what, lines, head[HEAD_PROGRAM]!, head[HEAD_OPERATION]!);
+    return new LabEnded(what, lines, head[HEAD_PROGRAM]!, head[HEAD_OPERATION]!, answers);
   }
 
   private read(number: number, programs: readonly LabProgram[]): LabAnswer[] {
