@@ -153,7 +153,8 @@ export class Lab {
     const begun = head[HEAD_ANSWERED] === number - 1 && head[HEAD_PROGRAM]! > 0;
     const answers = begun ? this.read(number, programs) : [];
     await this.close();
-    const lines = this.console.lines.map(({ text }) => text);
+    const said = this.console.lines.map(({ text }) => text);
+    const lines = said.slice(said.findIndex((line) => READY.test(line)) + 1);
     const what = kind ?? (this.console.ended ? 'crashed' : 'gone');
     return new LabEnded(what, lines, head[HEAD_PROGRAM]!, head[HEAD_OPERATION]!, answers);
   }
