@@ -15,6 +15,9 @@ export default defineConfig({
     bench: 'bench/models.ts',
     baseline: 'bench/baseline.ts',
     forms: 'bench/forms.ts',
+    boots: 'bench/boots.ts',
+    question: 'bench/question.ts',
+    'linux-zoo': 'bench/linux-zoo.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],

@@ -2,7 +2,16 @@
 import { A, D, GUEST_KERNEL, P, RW, US, entry } from '../x86/entry.js';
 import type { Level } from '../x86/page-type.js';
 import { DEFAULT_PAE_XEN_SLOT, type Machine, type StartTable } from '../../src/program/machine.js';
-import { contains, L3_KERNEL, L4_KERNEL, L4_P2M, PAE_KERNEL, ISA_MFN, type Layout } from './layout.js';
+import {
+  contains,
+  L3_KERNEL,
+  L4_KERNEL,
+  L4_P2M,
+  PAE_KERNEL,
+  ISA_MFN,
+  SHARED_MFN,
+  type Layout,
+} from './layout.js';
 
 /** The builder's tables by level, as pfns. */
 export interface BuilderTables {
@@ -48,7 +57,7 @@ export function startMachine(layout: Layout): Machine {
       ram: [memory],
       io: [{ mfn: ISA_MFN, count: 0x60 }],
       ioReadOnly: [],
-      shared: [],
+      shared: [{ mfn: SHARED_MFN, count: 1 }],
       tables: startTables(layout),
       base: layout.mfn(layout.ptBase),
     },

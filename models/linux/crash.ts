@@ -36,7 +36,7 @@ export class Crash extends Error {
   constructor(
     readonly why: Cause,
     readonly path: readonly string[],
-    /** The kernel could print. */
+    /** The kernel could say something itself. */
     readonly late: boolean,
   ) {
     super(describe(why));

@@ -26,6 +26,7 @@ const from2639rc: Profile = {
   buffer: 'top',
   fixmapRule: 'newestWritable',
   existingThrough: 'fixmap',
+  cleanupHighmap: true,
 };
 const from2639: Profile = { ...from2639rc, rangeRule: 'top', reserveTail: 'all' };
 const from31: Profile = { ...from2639, buffer: 'mapped', batchedAlloc: true };

@@ -15,6 +15,10 @@ import type { Word64 } from '../../src/program/operation.js';
 import type { GuestMachine } from './machine.js';
 import type { Profile } from './profile.js';
 
+/** The page that Xen shares with the guest (shared_info). */
+export const SHARED_MFN = 0x180;
+/** An I/O frame outside the ISA range. */
+export const DEVICE_MFN = 0xf0;
 /** First machine frame of the guest's memory. */
 const FIRST_MFN = 0x200;
 /** The ISA range of the machine, 0xa0000 to 0xfffff. */
@@ -26,6 +30,10 @@ export const L4_DIRECT = 272;
 export const L4_KERNEL = 511;
 export const L3_KERNEL = 510;
 export const L3_FIXMAP = 511;
+export const L4_VMALLOC = 402;
+export const L4_VMEMMAP = 468;
+/** Some other slot of the kernel's. */
+export const L4_EXTRA = 492;
 /** The L2 slot of early_ioremap's L1, below those of level1_fixmap_pgt. */
 export const L2_BTMAP = { x86_64: 505, x86_32: 426 } as const;
 export const L2_FIXMAP = { x86_64: 506, x86_32: 427 } as const;
@@ -192,9 +200,9 @@ export class Layout {
       : address64(L4_KERNEL, L3_FIXMAP, table, i);
   }
 
-  /** Page i of the list of frames outside the kernel map. */
-  p2mAddress(i: number): Word64 {
-    return address64(L4_P2M, 0, 0, i);
+  /** struct page of a page (64-bit). */
+  vmemmap(pfn: number): Word64 {
+    return address64(L4_VMEMMAP, 0, 0, pfn % 512);
   }
 }
 

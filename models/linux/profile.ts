@@ -41,10 +41,14 @@ export interface Profile {
   readonly setPte: 'store' | 'hypercall';
   /** PG_pinned of the kernel's own tables is set with the allocator's switch, or when struct pages are there. */
   readonly marking: 'eager' | 'afterBootmem';
+  /** A table that is pinned already is not pinned again when it is hooked elsewhere. */
+  readonly pinsOnce: boolean;
   /** alloc_ptpage's requests go through the multicall buffer. */
   readonly batchedAlloc: boolean;
   /** dom0: the ISA range is mapped to itself, or unmapped and then mapped with the rest. */
   readonly isa: 'none' | 'identity' | 'unmapFirst';
+  /** 64-bit: the kernel map loses what lies below the list of frames and is not the image. */
+  readonly cleanupHighmap: boolean;
   /** The list of frames is copied and its pages freed. */
   readonly freeP2m: boolean;
 }
@@ -72,7 +76,9 @@ export const BASE: Profile = {
   fixmapSetPte: 'store',
   setPte: 'store',
   marking: 'eager',
+  pinsOnce: true,
   batchedAlloc: false,
   isa: 'none',
+  cleanupHighmap: false,
   freeP2m: false,
 };

@@ -13,7 +13,7 @@ import { ModelFailure, type Session } from './session.js';
 import { neededSteps, type Step, stepsOf } from './steps.js';
 import { consoleWords } from './words.js';
 
-/** Machines that a shrinking may try. */
+/** Machines that a shrinking tries at most, if nothing else is said. */
 const SHRINK_RUNS = 1500;
 
 export interface GuestFind {
@@ -50,12 +50,18 @@ export function signature(outcome: Outcome): string {
 }
 
 /** Shrinks a machine on which the guest ends so, and says how it ends there. */
-export function shrinkFind(session: Session, guest: Guest, machine: GuestMachine, crash: Crash): GuestFind {
+export function shrinkFind(
+  session: Session,
+  guest: Guest,
+  machine: GuestMachine,
+  crash: Crash,
+  budget = SHRINK_RUNS,
+): GuestFind {
   const wanted = signature(crash);
   const least = shrinkMachine(
     machine,
     (candidate) => signature(boot(session, guest, candidate)) === wanted,
-    SHRINK_RUNS,
+    budget,
   );
   return describeFind(session, guest, least);
 }

@@ -18,7 +18,14 @@ import type { Hypercall, Word64 } from '../program/operation.js';
 
 /** What stands in the way; `entry` is the L1 entry that wanted the frame, if it was one. */
 export type Conflict =
-  | { readonly kind: 'type'; readonly mfn: number; readonly wanted: number; readonly entry?: Entry }
+  | {
+      readonly kind: 'type';
+      readonly mfn: number;
+      readonly wanted: number;
+      readonly entry?: Entry;
+      /** The frame is being taken for a table of this level while its own entry is looked at. */
+      readonly checkedAs?: Level;
+    }
   | { readonly kind: 'foreign'; readonly mfn: number; readonly entry?: Entry }
   | { readonly kind: 'flags'; readonly level: Level; readonly entry: Entry }
   | { readonly kind: 'shared'; readonly mfn: number }
@@ -80,7 +87,10 @@ function entryConflict(
 ): Conflict | undefined {
   if (level === TYPE_L1) {
     const isOwn = checking.has(entry.mfn) && (entry.flags & (P | RW)) === (P | RW);
-    return isOwn ? { kind: 'type', mfn: entry.mfn, wanted: TYPE_WRITABLE, entry } : l1Conflict(state, entry);
+    const { mfn } = entry;
+    return isOwn
+      ? { kind: 'type', mfn, wanted: TYPE_WRITABLE, entry, checkedAs: 1 }
+      : l1Conflict(state, entry);
   }
   if ((entry.flags & P) === 0) return undefined;
   if (entry.flags & PSE) return { kind: 'flags', level, entry };
@@ -121,8 +131,9 @@ function owner(state: ModelState, mfn: number): number {
   return mfn < state.frameLimit ? (state.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT : 0;
 }
 
-/** Xen's word for a frame's use as 4.9 and before print it: type, pinned, validated, count. */
-export function typeWord(state: ModelState, mfn: number): string {
+/** Xen's word for a frame's use as 4.9 and before print it: type, pinned, validated, count; or of one that is being checked. */
+export function typeWord(state: ModelState, mfn: number, checkedAs = 0): string {
+  if (checkedAs > 0) return `${checkedAs}${'1'.padStart(15, '0')}`;
   const info = state.info(mfn);
   const high = (info & INFO_TYPE) * 16 + (info & INFO_PINNED ? 8 : 0) + (info & INFO_VALIDATED ? 4 : 0);
   return high.toString(16).padStart(2, '0') + state.typeCount(mfn).toString(16).padStart(14, '0');

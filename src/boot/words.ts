@@ -1,6 +1,15 @@
 /** A guest's end in the words of Xen's console and of Linux's own, as those who met it have quoted them. */
-import { entryOf, highOf, lowOf, P, type Entry } from '../../models/x86/entry.js';
-import { INFO_TYPE, INFO_VALIDATED, TYPE_L1 } from '../../models/x86/page-type.js';
+import { entryOf, highOf, lowOf, P, PSE, RW, type Entry } from '../../models/x86/entry.js';
+import {
+  INFO_OWNER,
+  INFO_OWNER_SHIFT,
+  INFO_TYPE,
+  INFO_VALIDATED,
+  OWNER_IO,
+  TYPE_L1,
+  TYPE_SEG_DESC,
+  TYPE_WRITABLE,
+} from '../../models/x86/page-type.js';
 import { ENOSYS, EBUSY, EPERM } from '../../models/x86/result.js';
 import type { ModelState } from '../../models/model.js';
 import type { Crash } from '../../models/linux/crash.js';
@@ -47,11 +56,33 @@ class Words {
         return [`Kernel panic - not syncing: ${cause.message}`];
       case 'bug':
         return late
-          ? [`kernel BUG: ${cause.message}`, `IP: ${this.where}`]
+          ? [`kernel BUG ${cause.message}`, `IP: ${this.where}`]
           : [this.xen('traps.c', INVALID_OPCODE)];
       default:
-        return [`${cause.invariant}: ${cause.message}`];
+        return [`${cause.invariant}: ${cause.message}`, ...this.nextUseLines(cause.pfn)];
     }
+  }
+
+  /** What the next to use a page that is free, and not as it should be, sees. */
+  private nextUseLines(pfn: number | undefined): string[] {
+    const { why } = this.crash;
+    if (pfn === undefined || why.kind !== 'invariant') return [];
+    const mfn = this.layout.mfn(pfn);
+    if (why.invariant === 'kernel-mapping')
+      return this.conflictLines({ kind: 'type', mfn, wanted: TYPE_SEG_DESC });
+    if (why.invariant !== 'free-page') return [];
+    const va = this.layout.direct(pfn);
+    const leaf = this.walk(va).at(-1)!;
+    const use = this.state.info(mfn) & INFO_TYPE;
+    const isTable = this.state.typeCount(mfn) > 0 && use >= TYPE_L1 && use < TYPE_WRITABLE - 2;
+    if (isTable) {
+      const wanted = entryOf(lowOf(leaf) | RW, highOf(leaf));
+      return this.conflictLines({ kind: 'type', mfn, wanted: TYPE_WRITABLE, entry: wanted });
+    }
+    return [
+      `BUG: unable to handle kernel paging request at ${address(va)}`,
+      `Oops: 000${leaf.flags & P ? 3 : 2} [#1] SMP`,
+    ];
   }
 
   private get where(): string {
@@ -78,15 +109,19 @@ class Words {
     switch (conflict.kind) {
       case 'type': {
         const wanted = `${conflict.wanted.toString(16)}000000000000000`;
-        const seen = `Bad type (saw ${typeWord(state, conflict.mfn)} != exp ${wanted}) for mfn ${this.frame(conflict.mfn)}`;
+        const seen = `Bad type (saw ${typeWord(state, conflict.mfn, conflict.checkedAs)} != exp ${wanted}) for mfn ${this.frame(conflict.mfn)}`;
         return [this.xen('mm.c', seen), ...this.gettingLines(conflict.mfn, conflict.entry)];
       }
       case 'foreign':
+        if (this.isIo(conflict.mfn)) {
+          const text = `Non-privileged (${this.domain.slice(1)}) attempt to map I/O space`;
+          return [this.xen('mm.c', `${text} ${conflict.mfn.toString(16).padStart(8, '0')}`)];
+        }
         return conflict.entry
           ? this.gettingLines(conflict.mfn, conflict.entry)
           : [this.xen('mm.c', `Could not get page for normal update (mfn ${hex(conflict.mfn)})`)];
       case 'flags':
-        return [this.xen('mm.c', `Bad L${conflict.level} flags ${hex(conflict.entry.flags & 0xfff)}`)];
+        return [this.xen('mm.c', `Bad L${conflict.level} flags ${hex(conflict.entry.flags & PSE)}`)];
       case 'shared':
         return [this.xen('mm.c', 'PAE L3 3rd slot is shared')];
       case 'pinned':
@@ -96,6 +131,11 @@ class Words {
       case 'no L1':
         return [this.xen('mm.c', 'Could not find L1 PTE')];
     }
+  }
+
+  private isIo(mfn: number): boolean {
+    const isFrame = mfn < this.state.frameLimit;
+    return isFrame && (this.state.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT === OWNER_IO;
   }
 
   private gettingLines(mfn: number, entry: Entry | undefined): string[] {

@@ -1,21 +1,18 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
-import { startMachine } from '../../models/linux/builder.js';
 import { GUEST_DEFECTS, type GuestDefect, guestDefect } from '../../models/linux/defects/index.js';
-import { familyOf, type KernelFamily, KERNELS, profileOf } from '../../models/linux/kernels.js';
-import { Layout } from '../../models/linux/layout.js';
+import { familyOf, type KernelFamily, KERNELS } from '../../models/linux/kernels.js';
 import { type GuestMachine, KEYS, type MachineKey, machineWords } from '../../models/linux/machine.js';
-import { type Strategy, STRATEGIES } from '../../models/linux/strategies.js';
+import { changesOf, type Strategy, STRATEGIES } from '../../models/linux/strategies.js';
 import { boot, type Guest, type Outcome } from '../boot/boot.js';
 import { type GuestFind, machineOfRun, shrinkFind } from '../boot/find.js';
 import { ModelFailure, Session } from '../boot/session.js';
-import { programOf } from '../boot/steps.js';
+import { startOf, stepsText } from '../boot/story.js';
 import type { Arch } from '../program/machine.js';
 import { candidateText } from '../shrink/text.js';
-import { TextError } from '../text/error.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { ARCHES } from './court-options.js';
+import { requireNew, writeNew } from './output.js';
 import { inSlices, Progress } from './progress.js';
 
 export interface BootOptions {
@@ -67,14 +64,15 @@ export const bootCommand = new CliCommand('boot')
 export async function bootGuests(named: KernelFamily | undefined, options: BootOptions): Promise<void> {
   if (options.list) return list();
   const { defect, strategy, trace } = options;
-  if (trace !== undefined && existsSync(trace)) refuseOutput(trace);
+  if (trace !== undefined) requireNew(trace);
   const family = named ?? familyOf(defect?.kernel ?? '6.1')!;
+  const arch = archOf(family, options);
   const guest: Guest = {
     family,
     defects: new Set(defect ? [defect.id] : []),
-    changes: { ...strategy?.changes, ...defect?.changes },
+    changes: { ...(strategy && changesOf(strategy, arch)), ...defect?.changes },
   };
-  const run = new BootRun(guest, archOf(family, options), options);
+  const run = new BootRun(guest, arch, options);
   await run.boots();
   run.summarize();
 }
@@ -176,15 +174,10 @@ class BootRun {
     ].join('\n');
   }
 
-  /** The program that is left: its tables are the domain builder's and stand in the trace. */
-  private stepsText({ machine, steps }: GuestFind): string {
-    if (steps === undefined) return '';
-    const { code, expected } = programOf(steps);
-    const text = candidateText({ machine: this.start(machine), code }, 'steps', expected);
-    const lines = text
-      .split('\n')
-      .filter((line) => !/^(pvmmu|program|machine|ram|io|table|base|$)/.test(line));
-    return ` From the domain builder's tables it takes ${steps.length}:\n\n${lines.join('\n')}\n`;
+  private stepsText(find: GuestFind): string {
+    const lines = stepsText(this.guest, find);
+    if (lines.length === 0) return '';
+    return ` From the domain builder's tables it takes ${find.steps!.length}:\n\n${lines.join('\n')}\n`;
   }
 
   private repeat(machine: GuestMachine): string {
@@ -199,23 +192,10 @@ class BootRun {
     ].join(' ');
   }
 
-  private start(machine: GuestMachine) {
-    const { family, changes } = this.guest;
-    return startMachine(new Layout(machine, { ...profileOf(family, machine.arch), ...changes }));
-  }
-
   private write(path: string, machine: GuestMachine): void {
     const { code, results } = this.session;
     const name = `linux-${this.guest.family.id}-${this.arch}`;
-    try {
-      writeFileSync(path, candidateText({ machine: this.start(machine), code }, name, results), {
-        flag: 'wx',
-      });
-    } catch (error) {
-      if (!(error instanceof Error) || !('code' in error)) throw error;
-      if (error.code === 'EEXIST') refuseOutput(path);
-      throw new TextError(path, 0, 0, `cannot write the file (${String(error.code)})`);
-    }
+    writeNew(path, candidateText({ machine: startOf(this.guest, machine), code }, name, results));
   }
 
   summarize(): void {
@@ -295,10 +275,6 @@ function addNumbers(word: string, before: BootOptions['machine'] = []): NonNulla
   if (!/^\d+$/.test(text) || number < least || number > most)
     throw new InvalidArgumentError(`Expected ${key} from ${least} to ${most}.`);
   return [...before, [key as MachineKey, number]];
-}
-
-function refuseOutput(path: string): never {
-  throw new TextError(path, 0, 0, 'is there already, expected the name of a new file');
 }
 
 function sentence(text: string): string {

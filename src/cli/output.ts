@@ -35,3 +35,27 @@ function attempt<T>(path: string, act: () => T): T {
     throw new TextError(path, 0, 0, `cannot write the file (${(error as NodeJS.ErrnoException).code})`);
   }
 }
+
+/**
+ * Writes a file that is new.
+ *
+ * @throws TextError if it is there already, or cannot be written.
+ */
+export function writeNew(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: 'wx' });
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (error.code === 'EEXIST') refuseExisting(path);
+    throw new TextError(path, 0, 0, `cannot write the file (${String(error.code)})`);
+  }
+}
+
+/** @throws TextError if the file is there already. */
+export function requireNew(path: string): void {
+  if (existsSync(path)) refuseExisting(path);
+}
+
+function refuseExisting(path: string): never {
+  throw new TextError(path, 0, 0, 'is there already, expected the name of a new file');
+}

@@ -1,4 +1,3 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
@@ -15,13 +14,13 @@ import {
 } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import type { Reduction, Removal } from '../shrink/reduce.js';
-import { TextError } from '../text/error.js';
 import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printOperation, printProgram } from '../text/print.js';
 import { readProgramText } from '../text/read.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, courtOf, type CourtOptions } from './court-options.js';
 import { whatFailed } from './find-report.js';
+import { requireNew, writeNew } from './output.js';
 import { shrinkInSlices } from './progress.js';
 
 export interface ReduceOptions {
@@ -57,7 +56,7 @@ export async function reduceFile(
   options: ReduceOptions,
   newLockstep: () => Lockstep = () => new Lockstep(new ReferenceModel(), new OptimizedModel()),
 ): Promise<void> {
-  if (options.output !== undefined && existsSync(options.output)) refuseOutput(options.output);
+  if (options.output !== undefined) requireNew(options.output);
   const programs: Program[] = [];
   await readProgramText(file, new ProgramCollector((program) => programs.push(program)));
   const interruption = new AbortController();
@@ -87,7 +86,8 @@ export async function reduceFile(
   }
   process.off('SIGINT', interrupt);
 
-  if (results.length > 0 && options.output !== undefined) writeNew(options.output, results);
+  if (results.length > 0 && options.output !== undefined)
+    writeNew(options.output, [HEADER, ...results].join('\n'));
   if (unfinished) console.log(howToGoOn(options.output));
   console.log(`reduce: ${programs.length} programs, ${failing} fail`);
   process.exitCode = interruption.signal.aborted ? EXIT_INTERRUPTED : failing > 0 ? EXIT_FOUND : 0;
@@ -136,18 +136,4 @@ function asProgram(name: string, { machine, code }: Candidate, expected: Int32Ar
 
 function howToGoOn(output: string | undefined): string {
   return `Not finished. Go on: npx pvmmu reduce ${output ?? 'FILE, with the program above in FILE (or written by -o FILE)'}`;
-}
-
-function writeNew(path: string, programs: readonly string[]): void {
-  try {
-    writeFileSync(path, [HEADER, ...programs].join('\n'), { flag: 'wx' });
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    if (error.code === 'EEXIST') refuseOutput(path);
-    throw new TextError(path, 0, 0, `cannot write the file (${String(error.code)})`);
-  }
-}
-
-function refuseOutput(path: string): never {
-  throw new TextError(path, 0, 0, 'is there already, expected the name of a new file');
 }

@@ -7,7 +7,7 @@ import { machineOfRun } from '../../src/boot/find.js';
 import { ModelFailure, Session } from '../../src/boot/session.js';
 
 const SEED = 'test';
-const MACHINES = 20;
+const MACHINES = 12;
 
 function told(outcome: Outcome): string {
   if (outcome === undefined) return 'boots';

@@ -2,6 +2,10 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { GUEST_DEFECTS } from '../../models/linux/defects/index.js';
+import { KERNELS } from '../../models/linux/kernels.js';
+import { KEYS } from '../../models/linux/machine.js';
+import { STRATEGIES } from '../../models/linux/strategies.js';
 import { lastLine, pvmmu } from '../cli/run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pvmmu-boot-'));
@@ -27,6 +31,13 @@ test('a mistake is shown with the kernel function that made it, the words of the
   expect(found.out).toMatch(/Bad type \(saw 7400000000000001 != exp 1000000000000000\) for mfn/);
   expect(found.out).toMatch(/fill (0x\w+) \[\d+\]=(0x\w+)\|P\|RW\S*\npin L1 \1 -> ok\npin L1 \2 -> EINVAL\n/);
   expect(lastLine(found.out)).toMatch(/^boot: \d+ runs, 1 failing$/);
+});
+
+test('the list names every kernel, strategy, mistake and number of a machine', async () => {
+  const { out, status } = await pvmmu(['boot', '--list']);
+  expect(status).toBe(0);
+  const ids = [...KERNELS, ...STRATEGIES, ...GUEST_DEFECTS].map(({ id }) => id);
+  expect([...ids, ...Object.keys(KEYS)].filter((id) => !out.includes(`\n  ${id}`))).toEqual([]);
 });
 
 test('what is no kernel, defect or machine is refused in one line', async () => {

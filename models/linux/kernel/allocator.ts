@@ -15,7 +15,9 @@ export class Allocator extends Multicalls {
   protected mem_init_done = false;
   /** First pfn that the kernel takes for no memory, below 4 GiB; the page in which it ends may be half there. */
   protected max_low_pfn =
-    this.layout.end + (this.bug('e820-not-page-aligned') ? this.layout.machine.edge : 0);
+    this.layout.end +
+    (this.bug('e820-not-page-aligned') ? this.layout.machine.edge : 0) +
+    (this.bug('memory-map-beyond-list') ? this.layout.machine.ptes : 0);
 
   protected memblock_init(): void {
     const { layout } = this;
@@ -35,7 +37,8 @@ export class Allocator extends Multicalls {
 
   /** E820_RAM that nothing is in the way of. */
   protected isRam(pfn: number): boolean {
-    return !contains(this.layout.isa, pfn) && this.pfn_to_mfn(pfn) !== INVALID_P2M_ENTRY;
+    const isIsa = contains(this.layout.isa, pfn) && !this.bug('table-in-isa-range');
+    return !isIsa && this.pfn_to_mfn(pfn) !== INVALID_P2M_ENTRY;
   }
 
   private isFree(pfn: number): boolean {

@@ -2,7 +2,7 @@
  * The direct map's tables (arch/x86/mm/init_64.c, init_32.c, init.c): how one range is mapped. Which ranges, in which
  * order, is `init-memory.ts`'s.
  */
-import { entry, P, RW, ZERO } from '../../x86/entry.js';
+import { entry, P, RW } from '../../x86/entry.js';
 import type { Range } from '../../../src/program/machine.js';
 import { L4_DIRECT, PAE_KERNEL } from '../layout.js';
 import type { Slot, TablePage } from './guest.js';
@@ -110,16 +110,18 @@ export class DirectMap extends SetupPagetable {
     const { ptes } = this.layout.machine;
     for (let pfn = from; pfn < from + count; pfn++) {
       const slot = this.slot(l1, pfn % ptes);
-      const overwrites = this.profile.existingPte === 'overwrite' && this.pass === this.profile.passes;
-      if (!overwrites && (this.read(slot).flags & P) !== 0) continue;
+      const isKept = this.profile.existingPte !== 'overwrite' || this.pass < this.profile.passes;
+      if (isKept && (this.read(slot).flags & P) !== 0) continue;
       this.set_direct_pte(slot, pfn);
     }
   }
 
   private set_direct_pte(slot: Slot, pfn: number): void {
+    const isPresent = (this.read(slot).flags & P) !== 0;
+    if (isPresent && this.profile.existingPte === 'keep') return;
     const value = this.xen_make_pte(pfn, KERNEL);
     // A page without a frame leaves the slot as it is: storing zero over zero is nothing that anyone sees.
-    if (value.flags !== 0 || (this.read(slot).flags & P) !== 0) this.set_pte(slot, value);
+    if (value.flags !== 0 || isPresent) this.set_pte(slot, value);
   }
 
   /** Every L1 is hooked when it is new, and filled through the direct map. */
@@ -138,11 +140,6 @@ export class DirectMap extends SetupPagetable {
     this.clear_page(this.direct(pfn));
     this.xen_alloc_pte_init(pfn);
     this.xen_set_pmd_hyper(pmd, this.hook(pfn));
-  }
-
-  /** Empty slots of early tables are all that a page that goes leaves. */
-  protected clear_slot(slot: Slot): void {
-    this.set_pte(slot, ZERO);
   }
 }
 

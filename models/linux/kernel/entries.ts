@@ -1,9 +1,14 @@
 /** How early code writes entries and announces tables: what Xen's pv_mmu_ops do until xen_post_allocator_init. */
-import { A, D, entry, type Entry, P, RW, ZERO } from '../../x86/entry.js';
-import { contains, INVALID_P2M_ENTRY, ISA_MFN, L2_BTMAP } from '../layout.js';
+import { A, D, entry, type Entry, G, P, RW, ZERO } from '../../x86/entry.js';
+import { contains, DEVICE_MFN, INVALID_P2M_ENTRY, ISA_MFN, L2_BTMAP, slotsOf } from '../layout.js';
 import { Allocator } from './allocator.js';
 import { INVALID_MFN, mmuUpdate, type Slot, type TablePage } from './guest.js';
-import { TABLE } from './lowmem.js';
+import { KERNEL_RO, TABLE } from './lowmem.js';
+
+/** Slot of the first fixed mapping in the L1 that early_ioremap has. */
+const FIXED = 400;
+/** A frame that no machine has. */
+const NO_FRAME = 0xfffffff;
 
 export class Entries extends Allocator {
   /** The pages that find_early_table_space has found: e820_table_* up to 2.6.38, pgt_buf_* from 2.6.39 on. */
@@ -22,8 +27,14 @@ export class Entries extends Allocator {
     )
       return entry(ISA_MFN + pfn - isa.mfn, flags);
     if (this.pfn_to_mfn(pfn) !== INVALID_P2M_ENTRY) return this.pfn_pte(pfn, flags);
+    if (this.bug('hole-mapped-as-memory') && pfn < this.layout.end) return entry(DEVICE_MFN, flags);
+    // What lies after the end of the list is taken for a frame number.
+    if (this.bug('memory-map-beyond-list')) return entry(0x5555, flags | G);
     return this.bug('missing-frame-garbage') ? entry(INVALID_MFN, flags) : ZERO;
   }
+
+  /** early_ioremap's L1: the static page, until page_table_kmap_check moves it. */
+  protected bm_pte = this.layout.static('bm_pte');
 
   /** Whether the slot is one of early_ioremap's. */
   protected is_early_ioremap_ptep({ pfn }: Slot): boolean {
@@ -76,7 +87,16 @@ export class Entries extends Allocator {
 
   /** The frame that the slot is in, by a walk where the direct map does not have it. */
   protected arbitrary_virt_to_machine(slot: Slot): number {
+    const isAlias = this.read_alias(slot);
+    if (isAlias && this.bug('fixmap-slot-as-direct-map')) return NO_FRAME;
     return this.pfn_to_mfn(slot.pfn);
+  }
+
+  /** The pointer is an address of early_ioremap's. */
+  private read_alias({ va }: Slot): boolean {
+    const [table] = slotsOf(va, this.wide).slice(-2);
+    const { arch } = this.layout.machine;
+    return table === L2_BTMAP[arch] && va.high === this.layout.fixmap(L2_BTMAP[arch], 0).high;
   }
 
   /** xen_set_pmd_hyper and its siblings: a request that is made at once, on whatever table. */
@@ -105,7 +125,7 @@ export class Entries extends Allocator {
 
   protected xen_alloc_pte_init(pfn: number): void {
     this.announce(pfn);
-    this.pin_pagetable_pfn(1, pfn);
+    if (!this.bug('early-table-not-pinned')) this.pin_pagetable_pfn(1, pfn);
   }
 
   protected xen_alloc_pmd_init(pfn: number): void {
@@ -126,8 +146,32 @@ export class Entries extends Allocator {
   protected early_ioremap_init(): void {
     const bm_pte = this.layout.static('bm_pte');
     this.clear_page(this.kernelPage(bm_pte));
-    this.xen_alloc_pte_init(bm_pte);
-    this.xen_set_pmd_hyper(this.early_ioremap_pmd(), this.hook(bm_pte));
+    if (!this.bug('bm-pte-not-announced')) this.xen_alloc_pte_init(bm_pte);
+    if (!this.bug('bm-pte-not-hooked')) this.xen_set_pmd_hyper(this.early_ioremap_pmd(), this.hook(bm_pte));
+  }
+
+  /** Fixed mappings that the kernel makes on its way: Xen's page, and 3.1's page of variables for user space. */
+  protected xen_set_fixmap(index: number, value: Entry): void {
+    this.HYPERVISOR_update_va_mapping(
+      this.layout.fixmap(L2_BTMAP[this.layout.machine.arch], FIXED + index),
+      value,
+    );
+  }
+
+  protected map_vvar(): void {
+    const page = this.layout.static('empty_zero_page');
+    const value = this.bug('vvar-as-machine-frame') ? entry(page, KERNEL_RO) : this.pfn_pte(page, KERNEL_RO);
+    this.native_set_pte(this.slot(this.kernelPage(this.layout.static('bm_pte')), FIXED + 1), value);
+  }
+
+  /** dmi_scan_machine: looks through the ISA range. */
+  protected dmi_scan_machine(): void {
+    const { isa } = this.layout;
+    for (let pfn = isa.mfn; pfn < isa.mfn + isa.count; pfn++) {
+      const page = this.early_memremap(pfn);
+      this.load(page.va);
+      this.early_iounmap();
+    }
   }
 
   /** The L2 slot of the early mappings, in the tables that are loaded. */
@@ -159,6 +203,6 @@ export class Entries extends Allocator {
   }
 
   private early_slot(index: number): Slot {
-    return this.slot(this.kernelPage(this.layout.static('bm_pte')), index);
+    return this.slot(this.kernelPage(this.bm_pte), index);
   }
 }

@@ -56,7 +56,8 @@ export class Guest {
   protected cpu = 0;
   /** Pages whose kernel mapping became writable without a flush: the TLB may still say otherwise. */
   private readonly stale = new Set<string>();
-  /** The kernel can handle a page fault: before that any is its end. */
+  /** The kernel can handle a page fault (early_trap_init), and what BUG() raises (trap_init): before that Xen ends it. */
+  protected faultsReady = false;
   protected trapsReady = false;
   readonly wide: boolean;
 
@@ -79,7 +80,7 @@ export class Guest {
   }
 
   protected fail(cause: Cause): never {
-    throw new Crash(cause, [...this.path], this.trapsReady);
+    throw new Crash(cause, [...this.path], cause.kind === 'fault' ? this.faultsReady : this.trapsReady);
   }
 
   protected panic(message: string): never {
@@ -149,7 +150,8 @@ export class Guest {
   }
 
   protected storeTo(va: Word64, value: Entry, part: StorePart = 'entry'): void {
-    if (this.stale.size > 0 && !this.trapsReady && this.stale.has(pageKey(va))) this.fault(va, 'stale', true);
+    if (this.stale.size > 0 && !this.faultsReady && this.stale.has(pageKey(va)))
+      this.fault(va, 'stale', true);
     const answer = this.run({ kind: 'store', va, part, entry: value });
     if (answer !== OK) this.fault(va, 'write', (this.walk(va).flags & P) !== 0, value);
   }
@@ -198,7 +200,7 @@ export class Guest {
     const widened = (before.flags & (P | RW)) === P && (value.flags & RW) !== 0;
     if (flush === 'invlpg') this.stale.delete(pageKey(va));
     else if (flush === 'flush') this.stale.clear();
-    else if (widened && !this.trapsReady) this.stale.add(pageKey(va));
+    else if (widened && !this.faultsReady) this.stale.add(pageKey(va));
   }
 
   protected HYPERVISOR_mmu_update(

@@ -31,6 +31,7 @@ export class InitMemory extends DirectMap {
     const { ptes } = this.layout.machine;
     const last = mfn + count;
     const spans = (size: number) => Math.ceil(last / size) - Math.floor(mfn / size);
+    const forgotten = this.bug('merged-regions-forgotten') ? 1 : 0;
     const tables = spans(ptes) + (this.wide ? spans(ptes * this.layout.pmds) + 1 : 2);
     const { buffer } = this.profile;
     const limit = buffer === 'top' ? last : this.max_pfn_mapped;
@@ -39,7 +40,7 @@ export class InitMemory extends DirectMap {
     const free = this.memblock_find_in_range(1, limit, tables + 1, buffer === 'low' ? 'up' : 'down');
     if (free === undefined) this.panic('Cannot find space for the kernel page tables');
     const start = free + 1;
-    this.pgt_buf = { start, end: start, top: start + tables };
+    this.pgt_buf = { start, end: start, top: start + Math.ceil(tables / (1 + 3 * forgotten)) };
   }
 
   /** Native: what tables have taken stays reserved. Xen's, from 2.6.39 on: the rest is to be writable again. */
@@ -146,10 +147,13 @@ export class InitMemory extends DirectMap {
     this.copy_page(this.direct(pfn), old);
     this.xen_alloc_pte_init(pfn);
     this.xen_set_pmd_hyper(pmd, this.hook(pfn));
+    this.bm_pte = pfn;
     this.xen_release_pte_init(old);
   }
 
   protected load_cr3(root: number): void {
+    // xen_write_cr3 of later times asks the root's struct page for the user's root; there is none yet.
+    if (this.bug('cr3-before-struct-pages')) this.load(this.layout.vmemmap(root));
     this.MULTI_new_baseptr(this.pfn_to_mfn(root));
     this.xen_mc_flush();
   }
@@ -164,7 +168,7 @@ export class InitMemory extends DirectMap {
     const kernel = { mfn: this.layout.kernelStart, count: this.brkEnd - this.layout.kernelStart };
     const l2 = this.kernelPage(this.layout.static('level2_kernel_pgt'));
     const limit = Math.min(pmds * ptes, this.max_pfn_mapped);
-    for (let pfn = 0; pfn < limit; pfn += ptes) {
+    for (let pfn = 0; pfn + ptes <= limit; pfn += ptes) {
       const slot = this.slot(l2, pfn / ptes);
       const isKernel = pfn >= kernel.mfn && pfn < kernel.mfn + kernel.count;
       if (!isKernel && (this.read(slot).flags & P) !== 0) this.xen_set_pmd_hyper(slot, ZERO);

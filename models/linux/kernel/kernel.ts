@@ -1,16 +1,19 @@
 /** The way of a kernel from its first instruction to its last process, a straight line; all before it are its parts. */
-import { P, RW, ZERO } from '../../x86/entry.js';
+import { entry, P, RW, ZERO } from '../../x86/entry.js';
 import { INFO_PINNED, INFO_TYPE, isTable } from '../../x86/page-type.js';
 import { OK } from '../../x86/result.js';
 import { stream } from '../../../src/generate/streams.js';
-import { oneIn, pick } from '../../../src/generate/draw.js';
-import { contains } from '../layout.js';
-import { Processes } from './process.js';
+import { type Draw, oneIn, pick } from '../../../src/generate/draw.js';
+import { builderTables } from '../builder.js';
+import { contains, ISA_MFN, SHARED_MFN } from '../layout.js';
+import { KERNEL } from './lowmem.js';
+import { Events } from './events.js';
+import type { Process } from './process.js';
 
 /** Things that processes do, for each process that the machine has. */
 const EVENTS_PER_PROCESS = 6;
 
-export class Kernel extends Processes {
+export class Kernel extends Events {
   /** Called at the beginning of each phase. */
   onPhase: (phase: string) => void = () => {};
 
@@ -34,8 +37,18 @@ export class Kernel extends Processes {
     for (let vcpu = 1; vcpu < this.layout.machine.cpus; vcpu++) this.run({ kind: 'reset_vcpu', vcpu });
     this.loadImage();
     this.memblock_init();
+    if (this.bug('mmu-ops-installed-late')) this.boot_init_stack_canary();
     this.xen_setup_kernel_pagetable();
     if (this.profile.isa === 'identity') this.xen_ident_map_ISA();
+  }
+
+  /** Changes the protection of a kernel page, with native operations while Xen's are not there: a pfn for a frame. */
+  protected boot_init_stack_canary(): void {
+    const { root, l1 } = builderTables(this.layout);
+    const pfn = this.layout.kernelStart;
+    const { ptes } = this.layout.machine;
+    const table = this.kernelPage(l1[Math.floor(pfn / ptes)]!);
+    if (root > 0) this.native_set_pte(this.slot(table, pfn % ptes), entry(pfn, KERNEL));
   }
 
   protected setup_arch(): void {
@@ -44,12 +57,15 @@ export class Kernel extends Processes {
       this.clone_pgd_range();
       this.xen_write_cr3_init();
     }
-    this.trapsReady = true;
+    if (profile.buffer !== 'brk') this.faultsReady = true;
     this.early_ioremap_init();
+    if (this.wide && profile.batchedAlloc && profile.buffer !== 'brk') this.map_vvar();
     if (profile.isa === 'unmapFirst') this.xen_ident_map_ISA();
     if (profile.buffer === 'brk') this.early_alloc_pgt_buf();
     this.reserve_brk();
-    if (this.wide) this.cleanup_highmap();
+    if (this.wide && profile.cleanupHighmap) this.cleanup_highmap();
+    // start_info is read through the kernel map, and from 3.7 on through the direct map.
+    this.load(profile.buffer === 'brk' ? this.__va(layout.startInfo) : layout.kernel(layout.startInfo));
     const top = Math.min(layout.machine.reserved, layout.machine.beyond);
     this.memblock_reserve({ mfn: layout.end - top, count: top });
     if (profile.buffer === 'brk') this.init_mem_mapping();
@@ -57,7 +73,18 @@ export class Kernel extends Processes {
       this.init_memory_mapping({ mfn: 0, count: this.max_low_pfn });
       if (layout.high.count > 0) this.init_memory_mapping(layout.high);
     }
+    if (this.bug('isa-range-overridden')) this.isa_as_memory();
+    this.faultsReady = true;
+    if (profile.buffer === 'low') this.dmi_scan_machine();
     this.initmem_init();
+    this.trapsReady = true;
+  }
+
+  /** Whatever maps the first megabyte again takes it for memory. */
+  protected isa_as_memory(): void {
+    const { isa } = this.layout;
+    for (let pfn = isa.mfn; pfn < isa.mfn + isa.count; pfn++)
+      this.HYPERVISOR_update_va_mapping(this.__va(pfn), this.pfn_pte(pfn, KERNEL));
   }
 
   /** NODE_DATA: the first use of fresh memory, from the top. */
@@ -72,6 +99,7 @@ export class Kernel extends Processes {
     if (this.profile.setPte === 'hypercall') this.setPteByHypercall = true;
     if (this.profile.freeP2m) this.xen_pagetable_p2m_free();
     this.xen_post_allocator_init();
+    this.xen_setup_shared_info();
   }
 
   /** The list of frames has been copied to where the kernel wants it: its pages are memory. */
@@ -80,7 +108,10 @@ export class Kernel extends Processes {
     if (layout.p2mOutside) this.xen_cleanmfnmap();
     else {
       this.xen_cleanhighmap();
-      this.memblock_free(layout.p2m);
+      const { mfn, count } = layout.p2m;
+      const { ptes } = layout.machine;
+      const rounded = Math.ceil((mfn + count) / ptes) * ptes - mfn;
+      this.memblock_free({ mfn, count: this.bug('tables-freed-with-list') ? rounded : count });
     }
     this.p2mListed = false;
   }
@@ -90,8 +121,12 @@ export class Kernel extends Processes {
     const { ptes } = this.layout.machine;
     if (!this.wide) return;
     const l2 = this.kernelPage(this.layout.static('level2_kernel_pgt'));
-    for (let index = Math.ceil(this.brkEnd / ptes); index < this.layout.pmds; index++) {
-      const slot = this.slot(l2, index);
+    // The limit in bytes where slots are counted: it goes on in the next page, which is level2_fixmap_pgt.
+    const past = this.bug('cleanhighmap-past-the-table') ? 512 : 0;
+    for (let index = Math.ceil(this.brkEnd / ptes); index < this.layout.pmds + past; index++) {
+      const next = index >= this.layout.pmds;
+      const page = next ? this.kernelPage(this.layout.static('level2_fixmap_pgt')) : l2;
+      const slot = this.slot(page, next ? index - this.layout.pmds : index);
       if (this.read(slot).flags & P) this.xen_set_pmd_hyper(slot, ZERO);
     }
   }
@@ -107,6 +142,10 @@ export class Kernel extends Processes {
     this.memblock_free(p2mTables);
   }
 
+  protected xen_setup_shared_info(): void {
+    this.xen_set_fixmap(0, entry(SHARED_MFN, KERNEL));
+  }
+
   protected xen_post_allocator_init(): void {
     if (this.profile.marking === 'eager') this.xen_after_bootmem();
   }
@@ -120,7 +159,9 @@ export class Kernel extends Processes {
   protected rest_init(): void {
     const { machine } = this.layout;
     if (this.profile.marking === 'afterBootmem') this.xen_after_bootmem();
+    this.vmalloc_init();
     this.smp_init();
+    if (this.profile.buffer === 'mapped' || this.profile.buffer === 'top') this.set_memory_nx();
     if (machine.processes === 0) return;
     const draw = stream(`processes ${machine.schedule}`);
     this.switch_mm(this.do_execve(undefined));
@@ -129,19 +170,44 @@ export class Kernel extends Processes {
       if (this.freePages < 16) break;
       this.cpu = machine.cpus > 1 ? draw.below(2) : 0;
       const process = pick(draw, this.processes);
-      const elsewhere = this.current[1 - this.cpu] === process;
-      const choice = draw.below(8);
-      if (choice === 0 && this.processes.length <= machine.processes) this.dup_mmap(process);
-      else if (choice === 1 && !elsewhere) this.do_execve(process);
-      else if (choice === 2 && this.processes.length > 1) this.exit_mmap(process);
-      else if (choice === 3) this.switch_mm(process);
-      else if (choice === 4) this.do_anonymous_page(process, draw.below(3));
-      else if (choice === 5) this.do_wp_page(process, draw.below(3));
-      else if (choice === 6) this.munmap_tables(process);
-      else if (oneIn(draw, 3)) this.xen_mm_pin_all();
+      this.event(draw, process);
+      if (this.waiting > 0) this.xen_mc_flush();
       this.cpu = 0;
     }
     while (this.processes.length > 0) this.exit_mmap(this.processes[0]!);
+  }
+
+  /** One of the things that happen; whatever another CPU is at stays as it is. */
+  private event(draw: Draw, process: Process): void {
+    const { machine } = this.layout;
+    const isElsewhere = this.current[1 - this.cpu] === process;
+    const common: (() => void)[] = [
+      () => this.switch_mm(process),
+      () => this.do_anonymous_page(process, draw.below(3)),
+      () => this.do_wp_page(process, draw.below(3)),
+      () => this.munmap_tables(process),
+      () => void (this.processes.length <= machine.processes && this.dup_mmap(process)),
+      () => void (!isElsewhere && this.do_execve(process)),
+      () => void (this.processes.length > 1 && this.exit_mmap(process)),
+    ];
+    const rare: (() => void)[] = [
+      () => this.xen_mm_pin_all(),
+      () => this.do_execve_fails(),
+      () => this.suspend_in_exec(),
+      () => this.vmalloc_user(draw.below(3)),
+      () => this.move_page_tables(process),
+      () => this.alloc_vm_area(),
+      () => this.alloc_ldt(),
+      () => this.kernel_map_pages(),
+      () => this.vmap_stack(),
+      () => void (this.wide || this.kmap_atomic()),
+      () => this.poking_init(),
+      () => this.vmalloc_fault(process.mm),
+      () => void (this.bug('huge-page') && this.huge_page(process)),
+      () =>
+        void (machine.cpus > 1 && this.processes.length > 1 && !isElsewhere && this.exit_elsewhere(process)),
+    ];
+    pick(draw, oneIn(draw, 2) ? rare : common)();
   }
 
   protected smp_init(): void {
@@ -155,6 +221,14 @@ export class Kernel extends Processes {
   /** Every usable page has its one direct map entry, read-only exactly if it is a table; PG_pinned says the truth. */
   protected check_end(): void {
     for (let pfn = 0; pfn < this.layout.maxPfn; pfn++) if (this.isDirectMapped(pfn)) this.checkPage(pfn);
+    const { isa, machine } = this.layout;
+    if (!machine.dom0 || this.profile.isa === 'none') return;
+    for (let pfn = isa.mfn; pfn < isa.mfn + isa.count; pfn++) {
+      const { mfn } = this.walk(this.__va(pfn));
+      if (mfn === ISA_MFN + pfn - isa.mfn) continue;
+      const message = `page 0x${pfn.toString(16)} of the ISA range maps frame 0x${mfn.toString(16)}`;
+      this.fail({ kind: 'invariant', invariant: 'isa-range', pfn, message });
+    }
   }
 
   private checkPage(pfn: number): void {

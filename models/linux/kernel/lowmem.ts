@@ -15,7 +15,7 @@ export const TABLE = P | RW | US | A | D;
 export class Lowmem extends Guest {
   /** Page of init_mm.pgd, where lookup_address begins, whatever is loaded. */
   protected init_mm_pgd = 0;
-  /** Pages that alloc_pte or alloc_pmd has seen (allocReadOnly 'remember'). */
+  /** Pages of tables, as far as the kernel has noted them (allocReadOnly 'remember'). */
   protected readonly remembered = new Set<number>();
 
   /**
@@ -48,12 +48,15 @@ export class Lowmem extends Guest {
     const slot = this.lookup_address(va);
     if (slot === undefined) return;
     const old = this.read(slot);
+    if ((change(old).flags & RW) !== 0) this.remembered.delete(this.mfn_to_pfn(old.mfn)!);
     if ((old.flags & P) !== 0) this.HYPERVISOR_update_va_mapping(va, change(old));
   }
 
   /** A fresh entry for a page at an address of the kernel; fails where it must not. */
   protected set_page_prot(va: Word64, pfn: number, flags: number): void {
     const widens = (flags & RW) !== 0;
+    if (widens) this.remembered.delete(pfn);
+    else this.remembered.add(pfn);
     const flush = widens && this.profile.flushOnWritable && !this.bug('recycled-tables-stale-tlb');
     this.HYPERVISOR_update_va_mapping(va, this.pfn_pte(pfn, flags), flush ? 'invlpg' : 'none');
   }

@@ -11,13 +11,11 @@ const MC_BATCH = 32;
 
 interface Queue {
   calls: Hypercall[];
-  /** What is to be done when the calls have been made. */
-  callbacks: (() => void)[];
   lazy: boolean;
 }
 
 export class Multicalls extends Lowmem {
-  private readonly queues: Queue[] = [0, 1].map(() => ({ calls: [], callbacks: [], lazy: false }));
+  private readonly queues: Queue[] = [0, 1].map(() => ({ calls: [], lazy: false }));
 
   private get queue(): Queue {
     return this.queues[this.cpu]!;
@@ -45,10 +43,6 @@ export class Multicalls extends Lowmem {
     this.queue.calls.push(call);
   }
 
-  protected xen_mc_callback(callback: () => void): void {
-    this.queue.callbacks.push(callback);
-  }
-
   /** Makes the calls now, unless the kernel is in a lazy mode and makes them when it leaves that. */
   protected xen_mc_issue(): void {
     if (!this.queue.lazy) this.xen_mc_flush();
@@ -61,8 +55,6 @@ export class Multicalls extends Lowmem {
     queue.calls = [];
     if (calls.length === 1) this.hypercall(calls[0]!);
     else if (calls.length > 1) this.multicall(calls);
-    const callbacks = queue.callbacks.splice(0);
-    for (const callback of callbacks) callback();
   }
 
   private multicall(calls: readonly Hypercall[]): void {

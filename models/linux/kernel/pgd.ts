@@ -2,7 +2,7 @@
  * Pagetables once struct pages exist: PG_pinned says which are pinned, and decides between stores and hypercalls
  * (arch/x86/xen/mmu.c, from xen_post_allocator_init on).
  */
-import { entry, type Entry, P, RW, ZERO } from '../../x86/entry.js';
+import { type Entry, P, RW, ZERO } from '../../x86/entry.js';
 import type { Level } from '../../x86/page-type.js';
 import { L3_FIXMAP, PAE_KERNEL } from '../layout.js';
 import { mmuUpdate, type Slot } from './guest.js';
@@ -82,7 +82,7 @@ export class Pgds extends InitMemory {
     this.PagePinned.add(pfn);
     const va = this.__va(pfn);
     const readOnly = this.pfn_pte(pfn, P | KERNEL_PTE);
-    const pins = level === 1 && this.splitLocks && (!isPinned || this.bug('double-pin-after-move'));
+    const pins = level === 1 && this.splitLocks && (!isPinned || !this.profile.pinsOnce);
     if (!this.profile.batchedAlloc) {
       this.make_lowmem_page_readonly(va);
       if (pins) this.pin_pagetable_pfn(1, pfn);
@@ -96,7 +96,9 @@ export class Pgds extends InitMemory {
   /** A table that is out of use; its pin goes before its mapping becomes writable. */
   protected xen_release_ptpage(pfn: number, level: Level): void {
     if (!this.PagePinned.has(pfn)) return;
-    const isPinned = level === 1 && this.splitLocks;
+    const isPinned =
+      (level === 1 && this.splitLocks) || (level === 2 && this.bug('pmd-unpinned-never-pinned'));
+    if (this.bug('release-overtakes-unhook')) this.make_lowmem_page_readwrite(this.__va(pfn));
     if (this.profile.batchedAlloc) {
       if (isPinned) this.MULTI_unpin(this.pfn_to_mfn(pfn));
       this.MULTI_update_va_mapping(this.__va(pfn), this.pfn_pte(pfn, P | RW | KERNEL_PTE));
@@ -105,7 +107,7 @@ export class Pgds extends InitMemory {
       if (isPinned) this.unpin_pagetable_pfn(pfn);
       this.make_lowmem_page_readwrite(this.__va(pfn));
     }
-    this.PagePinned.delete(pfn);
+    if (!this.bug('page-pinned-left-set')) this.PagePinned.delete(pfn);
   }
 
   /** Tables of the user's part below the root, a table before those that it names. */
@@ -129,14 +131,22 @@ export class Pgds extends InitMemory {
     if (this.PagePinned.has(pfn)) return;
     this.PagePinned.add(pfn);
     const flush = level === this.rootLevel ? 'flush' : 'none';
-    this.MULTI_update_va_mapping(this.__va(pfn), this.pfn_pte(pfn, P | KERNEL_PTE), flush);
+    // pgd_page() gave the struct page where a page was expected, and the other way round.
+    const isOther = level === this.rootLevel && this.bug('root-page-confused');
+    const target = isOther ? this.init_mm_pgd : pfn;
+    this.MULTI_update_va_mapping(this.__va(target), this.pfn_pte(target, P | KERNEL_PTE), flush);
     if (level === 1 && this.splitLocks) this.MULTI_pin(1, this.pfn_to_mfn(pfn));
   }
 
   protected xen_pgd_pin(mm: Mm): void {
+    if (this.bug('kmap-in-pin-window')) this.on_other_cpu(mm);
     for (const [pfn, level] of this.xen_pgd_walk(mm)) this.xen_pin_page(pfn, level);
     this.xen_pin_page(mm.pgd, this.rootLevel);
-    if (mm.kernelPmd !== undefined) this.xen_pin_page(mm.kernelPmd, 2);
+    if (mm.kernelPmd !== undefined && !this.bug('kernel-pmd-not-walked')) this.xen_pin_page(mm.kernelPmd, 2);
+    if (this.bug('pin-window-unlocked') || this.bug('sync-in-pin-window')) {
+      this.xen_mc_flush();
+      this.on_other_cpu(mm);
+    }
     this.MULTI_pin(this.rootLevel, this.pfn_to_mfn(mm.pgd));
     if (mm.user !== undefined) {
       this.xen_pin_page(mm.user, 4);
@@ -144,6 +154,9 @@ export class Pgds extends InitMemory {
     }
     this.xen_mc_flush();
   }
+
+  /** What another CPU may do between the first and the last of a pin, where no lock keeps it out. */
+  protected on_other_cpu(_mm: Mm): void {}
 
   protected xen_unpin_page(pfn: number, level: Level): void {
     if (!this.PagePinned.delete(pfn)) return;
@@ -185,11 +198,16 @@ export class Pgds extends InitMemory {
   }
 
   private pgd_alloc_32(pgd: number): Mm {
-    const kernelPmd = this.get_zeroed_page();
-    const source = this.named(this.slot(this.direct(this.init_mm_pgd), PAE_KERNEL));
-    const mfn = this.pfn_to_mfn(source);
+    const init = this.named(this.slot(this.direct(this.init_mm_pgd), PAE_KERNEL));
+    const isShared = this.bug('kernel-pmd-shared-with-init');
+    const kernelPmd = isShared ? init : this.get_zeroed_page();
+    const mfn = this.pfn_to_mfn(init);
     const { paeXenSlot } = this.state.machine;
-    for (let i = this.state.nextUsed(mfn, 0); i < paeXenSlot; i = this.state.nextUsed(mfn, i + 1))
+    for (
+      let i = this.state.nextUsed(mfn, 0);
+      i < paeXenSlot && !isShared;
+      i = this.state.nextUsed(mfn, i + 1)
+    )
       this.store(this.slot(this.direct(kernelPmd), i), this.readFrame(mfn, i));
     for (let index = 0; index < PAE_KERNEL; index++)
       this.store(this.slot(this.direct(pgd), index), this.pae_l3(this.get_zeroed_page()));
@@ -236,10 +254,6 @@ export class Pgds extends InitMemory {
       )
         this.markPinned(table, (level - 1) as Level);
     }
-  }
-
-  protected roPage(pfn: number): Entry {
-    return entry(this.pfn_to_mfn(pfn), P | KERNEL_PTE);
   }
 }
 

@@ -59,7 +59,7 @@ export class Processes extends Pgds {
     const page = this.get_zeroed_page();
     this.mapped.set(page, 1);
     process.pages.set(which, page);
-    this.set_user_pte(slot, this.pfn_pte(page, USER_PAGE));
+    this.set_user_pte(slot, this.pfn_pte(page, USER_PAGE), this.place(which));
   }
 
   /** A page that fork has shared becomes writable, or a copy does. */
@@ -76,7 +76,9 @@ export class Processes extends Pgds {
   }
 
   /** A pinned L1 is written by hypercall or through Xen's emulation; any other by stores. */
-  protected set_user_pte(slot: Slot, value: ReturnType<Pgds['pfn_pte']>): void {
+  protected set_user_pte(slot: Slot, value: ReturnType<Pgds['pfn_pte']>, va?: Word64): void {
+    if (va !== undefined && this.bug('set-pte-at-by-address'))
+      return this.HYPERVISOR_update_va_mapping(va, value);
     if (this.PagePinned.has(slot.pfn)) this.xen_set_pte(slot, value);
     else this.native_set_pte(slot, value);
   }
@@ -121,12 +123,12 @@ export class Processes extends Pgds {
   }
 
   /** Both roots in one batch. */
-  protected switch_mm(next: Process | undefined): void {
+  protected switch_mm(next: Process | undefined, lazily = false): void {
     const { pgd, user } = next?.mm ?? { pgd: this.init_mm_pgd, user: undefined };
     this.xen_mc_entry({ kind: 'new_baseptr', mfn: this.pfn_to_mfn(pgd) });
     if (this.wide)
       this.xen_mc_entry({ kind: 'new_user_baseptr', mfn: user === undefined ? 0 : this.pfn_to_mfn(user) });
-    this.xen_mc_flush();
+    if (!lazily) this.xen_mc_flush();
     this.current[this.cpu] = next;
   }
 
@@ -141,16 +143,17 @@ export class Processes extends Pgds {
 
   protected xen_exit_mmap(process: Process): void {
     this.xen_drop_mm_ref(process);
-    if (this.PagePinned.has(process.mm.pgd)) this.xen_pgd_unpin(process.mm);
+    if (this.PagePinned.has(process.mm.pgd) || this.bug('unpin-without-pin')) this.xen_pgd_unpin(process.mm);
   }
 
   /** Each vCPU that has the root loaded goes to the kernel's. */
   protected xen_drop_mm_ref(process: Process): void {
     const here = this.cpu;
     for (let cpu = 0; cpu < this.layout.machine.cpus; cpu++) {
-      if (this.current[cpu] !== process) continue;
       this.cpu = cpu;
-      this.switch_mm(undefined);
+      if (this.current[cpu] === process) this.switch_mm(undefined);
+      // A switch may wait in that CPU's buffer: it still has the old root loaded (xen_current_cr3).
+      if (!this.bug('stale-cr3-at-unpin')) this.xen_mc_flush();
     }
     this.cpu = here;
   }
@@ -172,14 +175,19 @@ export class Processes extends Pgds {
   /** The user's tables from below: each is unhooked, released and freed. */
   protected free_pgtables(mm: Mm): void {
     const tables = [...this.user_tables(mm)].toReversed();
+    if (this.profile.batchedAlloc) this.enter_lazy();
     for (const { slot, pfn, level, isRoot } of tables) {
       if (isRoot && !this.wide) continue; // the four L2s of PAE stay with the root
       if (isRoot) this.xen_set_pgd(mm, slot.index, ZERO);
       else if (level === 2) this.xen_set_pud(slot, ZERO);
       else this.xen_set_pmd(slot, ZERO);
+      if (this.bug('freed-before-release')) this.free_page(pfn);
       this.xen_release_ptpage(pfn, level as 1 | 2 | 3);
+      // What waits is made before the page can be anybody's.
+      this.xen_mc_flush();
       this.free_page(pfn);
     }
+    if (this.isLazy) this.leave_lazy();
   }
 
   private *user_tables(mm: Mm) {
@@ -204,7 +212,16 @@ export class Processes extends Pgds {
   /** save: every root that is not pinned is, for the toolstack to find; and back (xen_mm_pin_all, xen_mm_unpin_all). */
   protected xen_mm_pin_all(): void {
     const unpinned = this.pgd_list.filter(({ pgd }) => !this.PagePinned.has(pgd));
-    for (const mm of unpinned) this.xen_pgd_pin(mm);
+    for (const mm of unpinned)
+      this.xen_pgd_pin(this.bug('suspend-walks-wrong-root') ? this.confused(mm) : mm);
     for (const mm of unpinned) this.xen_pgd_unpin(mm);
+  }
+
+  /** A root with another's tables: what is walked is not what is pinned. */
+  private confused(mm: Mm): Mm {
+    for (const [pfn, level] of this.xen_pgd_walk({ ...mm, pgd: this.init_mm_pgd }))
+      this.xen_pin_page(pfn, level);
+    this.PagePinned.add(mm.pgd);
+    return mm;
   }
 }

@@ -1,10 +1,11 @@
 /** xen_setup_kernel_pagetable: from the domain builder's tables to the kernel's own (arch/x86/xen/mmu.c). */
-import { type Entry, P, RW, ZERO } from '../../x86/entry.js';
+import { entry, type Entry, P, RW, ZERO } from '../../x86/entry.js';
 import { builderTables } from '../builder.js';
 import {
   L3_FIXMAP,
   L3_KERNEL,
   L4_DIRECT,
+  L4_EXTRA,
   L4_KERNEL,
   L4_P2M,
   L2_FIXMAP,
@@ -34,8 +35,14 @@ export class SetupPagetable extends Entries {
 
   /** What the image's static tables hold: entries by pfn, which the loader cannot know the frames of. */
   protected loadImage(): void {
+    // Nobody has cleared .brk: it is no part of the file, and of no section that Xen would clear.
+    const { brk } = this.layout;
+    const garbage = [{ slot: 7, entry: entry(brk.mfn, P | RW) }];
+    if (this.wide && this.profile.buffer === 'brk' && !this.profile.identityEarly)
+      for (let pfn = brk.mfn; pfn < brk.mfn + 4; pfn++)
+        this.run({ kind: 'fill', mfn: this.pfn_to_mfn(pfn), entries: garbage });
     const named = (name: StaticPage) => ({ mfn: this.layout.static(name), flags: TABLE });
-    const fill = (name: StaticPage, entries: readonly [slot: number, entry: Entry][]) =>
+    const fill = (name: StaticPage, entries: readonly (readonly [slot: number, entry: Entry])[]) =>
       this.run({
         kind: 'fill',
         mfn: this.pfn_to_mfn(this.layout.static(name)),
@@ -46,9 +53,11 @@ export class SetupPagetable extends Entries {
     fill('init_level4_pgt', [
       [0, ident],
       [L4_DIRECT, ident],
+      // A static table more, as KASAN's shadow would be.
+      ...(this.bug('static-table-writable') ? [[L4_EXTRA, named('empty_zero_page')] as const] : []),
       [L4_KERNEL, named('level3_kernel_pgt')],
     ]);
-    fill('level3_ident_pgt', [[0, named('level2_ident_pgt')]]);
+    if (!this.bug('identity-tables-not-static')) fill('level3_ident_pgt', [[0, named('level2_ident_pgt')]]);
     fill('level3_kernel_pgt', [
       [L3_KERNEL, named('level2_kernel_pgt')],
       [L3_FIXMAP, named('level2_fixmap_pgt')],
@@ -65,7 +74,8 @@ export class SetupPagetable extends Entries {
     const l4 = this.page('init_level4_pgt');
     const ident = this.page('level2_ident_pgt');
     this.init_mm_pgd = l4.pfn;
-    this.max_pfn_mapped = layout.p2m.mfn;
+    this.max_pfn_mapped = this.bug('max-pfn-mapped-too-high') ? layout.end : layout.p2m.mfn;
+    this.remember_builder_tables();
     this.store(this.slot(l4, 0), ZERO);
     for (const name of ['init_level4_pgt', 'level3_ident_pgt', 'level3_kernel_pgt'] as const)
       this.convert_pfn_mfn(name);
@@ -77,7 +87,6 @@ export class SetupPagetable extends Entries {
     if (layout.p2mOutside) {
       const [p3] = builder.p2m;
       this.store(this.slot(l4, L4_P2M), this.hook(p3!));
-      this.max_pfn_mapped = layout.p2m.mfn;
     }
     const readOnly: StaticPage[] = [
       'init_level4_pgt',
@@ -123,8 +132,14 @@ export class SetupPagetable extends Entries {
         else last--;
       }
     }
+    if (this.bug('pt-base-two-pages-off')) first += 2;
     if (!this.bug('builder-tables-not-reserved'))
       this.memblock_reserve({ mfn: first, count: last + 1 - first });
+  }
+
+  private remember_builder_tables(): void {
+    const { ptBase, ptCount } = this.layout;
+    for (let pfn = ptBase; pfn < ptBase + ptCount; pfn++) this.remembered.add(pfn);
   }
 
   private check_pt_base(pfn: number): void {
@@ -148,7 +163,8 @@ export class SetupPagetable extends Entries {
       }
       const table = this.kernelPage(this.named(slot));
       for (let i = 0; i < ptes && pfn + i < this.layout.end; i++) {
-        this.max_pfn_mapped = Math.max(this.max_pfn_mapped, pfn + i + 1);
+        if (!this.profile.cleanupHighmap || !this.wide)
+          this.max_pfn_mapped = Math.max(this.max_pfn_mapped, pfn + i + 1);
         const pte = this.slot(table, i);
         const value = this.xen_make_pte(pfn + i, KERNEL_EXEC);
         if ((this.read(pte).flags & P) === 0 && value.mfn !== INVALID_MFN && value.flags !== 0)
@@ -165,6 +181,7 @@ export class SetupPagetable extends Entries {
     this.init_mm_pgd = layout.static('swapper_pg_dir');
     this.initial_kernel_pmd = this.extend_brk();
     this.max_pfn_mapped = layout.initialEnd;
+    this.remember_builder_tables();
     const pmd = this.kernelPage(this.initial_kernel_pmd);
     this.copy_page(pmd, builder.l2);
     this.xen_map_identity_early(pmd.pfn);
@@ -173,6 +190,10 @@ export class SetupPagetable extends Entries {
     this.store(this.slot(root, PAE_KERNEL), this.pae_l3(pmd.pfn));
     this.set_page_prot(pmd.va, pmd.pfn, KERNEL_RO);
     this.set_page_prot(root.va, early, KERNEL_RO);
+    if (this.bug('swapper-read-only-before-clone'))
+      this.set_page_prot(this.page('swapper_pg_dir').va, layout.static('swapper_pg_dir'), KERNEL_RO);
+    // Whoever got the other half of the page stores there.
+    if (this.bug('half-page-pmd')) this.store(this.slot(pmd, 400), ZERO);
     this.set_page_prot(this.page('empty_zero_page').va, layout.static('empty_zero_page'), KERNEL_RO);
     if (!this.bug('builder-root-stays-pinned')) this.unpin_pagetable_pfn(builder.root);
     if (this.profile.initialPageTable) {

@@ -1,0 +1,162 @@
+/** Mistakes in pinning and unpinning processes' tables. */
+import { BOTH, type GuestDefect, ONLY_32, ONLY_64, PINNING } from './defect.js';
+
+export const PROCESS: readonly GuestDefect[] = [
+  {
+    id: 'double-pin-after-move',
+    title: 'A table that mremap moves is pinned a second time',
+    versions: '5.6 to 5.14',
+    fix: '36c9b5929b70',
+    kernel: '4.2',
+    arches: BOTH,
+    changes: { pinsOnce: false },
+    story:
+      'mremap began to move whole tables, by pmd_populate, which announces the table as if it were new. It is read-only and pinned already: making it read-only again does no harm, pinning it again is refused.',
+    knob: 'alloc_ptpage pins an L1 that is PG_pinned',
+    seen: ['Mfn … already pinned', 'multicall(s) failed: cpu 0', 'op=26'],
+  },
+  {
+    id: 'pmd-unpinned-never-pinned',
+    title: 'Releasing an L2 unpins it, although only L1s are pinned by themselves',
+    versions: '2.6.25-rc',
+    fix: 'a684d69d15a8',
+    kernel: '2.6.27',
+    arches: ONLY_64,
+    story:
+      'L2s were made read-only and hooked, but not pinned; releasing one unpinned it all the same. Mapping one page at 0x40000000 and unmapping it was enough.',
+    knob: 'release_ptpage unpins L2s',
+    seen: ['Mfn … not pinned', 'kernel BUG at arch/x86/xen'],
+  },
+  {
+    id: 'page-pinned-left-set',
+    title: 'A table that is freed keeps PG_pinned',
+    versions: '2.6.25-rc',
+    fix: 'c946c7de49a9, 1c70e9bd8326',
+    kernel: '2.6.23',
+    arches: ONLY_32,
+    story:
+      'The flag said that a page was pinned when it had long been memory again. As a table of the next process it was taken for read-only already and skipped, so pinning that process’s root was refused; or it was written by hypercalls that nobody needed.',
+    knob: 'release_ptpage leaves the flag set',
+    seen: ['Bad type (saw 7400000000000001 != exp …)'],
+  },
+  {
+    id: 'release-overtakes-unhook',
+    title: 'A table becomes writable while its unhooking still waits',
+    versions: 'the danger of 331468b11b94 and bc7fe1d97773 (3.0, 3.1), which put all of it into one queue',
+    fix: 'none: the order has been right since',
+    kernel: '3.1',
+    arches: BOTH,
+    story:
+      'Unhooking a table, unpinning it and making it writable may wait in a batch, as long as they wait in this order. A mapping that is changed directly overtakes them: the page is a table still.',
+    knob: 'release_ptpage changes the mapping outside the batch',
+    seen: ['Bad type (saw … != exp 7000000000000000)', 'Error getting mfn … (pfn …) from L1 entry …'],
+  },
+  {
+    id: 'freed-before-release',
+    title: 'A table is free before it is released',
+    versions: '4.19 in development',
+    fix: '48a8b97cfd80',
+    kernel: '4.2',
+    arches: BOTH,
+    story:
+      'Tables are freed in batches that fast lookups wait for. A paravirtual kernel has to release a table before its page can be anybody’s.',
+    knob: 'the page goes to the allocator before release_ptpage',
+    seen: ['free-page: page 0x… is free and'],
+  },
+  {
+    id: 'kernel-pmd-not-walked',
+    title: 'The walk to pin a PAE root leaves out the kernel’s L2',
+    versions: '2.6.27 in development',
+    fix: '5deb30d194d2',
+    kernel: '2.6.27',
+    arches: ONLY_32,
+    story:
+      'Every PAE root has an L2 of its own for the kernel’s part. It lies beyond the limit of a walk through the user’s tables and stayed writable.',
+    knob: 'xen_pgd_pin does not look at the kernel’s L2',
+    seen: ['Bad type (saw 7400000000000001 != exp 2000000000000000)', PINNING.errorWhilePinning],
+  },
+  {
+    id: 'kernel-pmd-shared-with-init',
+    title: 'New roots name the kernel’s own L2',
+    versions: '2.6.28 in development (vmalloc_sync_all for Xen)',
+    fix: 'cc643d468753',
+    kernel: '2.6.27',
+    arches: ONLY_32,
+    story:
+      'Native PAE kernels may have one kernel L2 for all roots. Under Xen each root needs a copy, and whoever changes one has to change all.',
+    knob: 'pgd_alloc names init_mm’s L2 instead of a copy',
+    seen: ['PAE L3 3rd slot is shared', PINNING.errorWhilePinning],
+  },
+  {
+    id: 'root-page-confused',
+    title: 'Another page than the root is made read-only',
+    versions: '2.6.28-rc3',
+    fix: '47cb2ed9df27',
+    kernel: '2.6.27',
+    arches: BOTH,
+    story:
+      'pgd_page() began to return what its name says, a struct page, and Xen’s code went on taking the result for something else. The wrong page became read-only.',
+    knob: 'xen_pin_page makes init_mm’s root read-only instead of the process’s',
+    seen: ['Bad type (saw 7400000000000001 != exp …)', PINNING.errorWhilePinning],
+  },
+  {
+    id: 'suspend-walks-wrong-root',
+    title: 'save walks one root and pins another',
+    versions: '2.6.27 to 2.6.28-rc6',
+    fix: '86bbc2c235e5',
+    kernel: '2.6.27',
+    arches: BOTH,
+    story:
+      'Before a domain is saved every root is pinned. The walk took mm->pgd where it had been given another root, so what became read-only was not what was pinned.',
+    knob: 'xen_mm_pin_all walks init_mm’s tables',
+    seen: ['Bad type (saw 7400000000000001 != exp', PINNING.errorWhilePinning, 'op=26', 'result=-22'],
+  },
+  {
+    id: 'unpin-without-pin',
+    title: 'An exec that fails unpins what was never pinned',
+    versions: '2.6.23-rc8 and before',
+    fix: 'df912ea4ae72',
+    kernel: '2.6.23',
+    arches: ONLY_32,
+    story:
+      'An address space is pinned when it is activated. An exec that fails earlier went through the same exit, which unpinned it.',
+    knob: 'exit_mmap unpins whatever PG_pinned says',
+    seen: ['Mfn … not pinned'],
+  },
+  {
+    id: 'poking-mm-not-pinned',
+    title: 'The address space for text patching is loaded unpinned',
+    versions: '6.2-rc',
+    fix: '26ce6ec364f1',
+    kernel: '5.16',
+    arches: ONLY_64,
+    story:
+      'The address space that text_poke works in is neither forked nor executed, so none of the hooks pinned it. Its tables were writable when its root was loaded.',
+    knob: 'poking_init does not pin',
+    seen: ['Bad type (saw 7400000000000001 != exp 4000000000000000)'],
+  },
+  {
+    id: 'set-pte-at-by-address',
+    title: 'set_pte_at changes the address space that is loaded instead of the one that is meant',
+    versions: 'to 2.6.39',
+    fix: 'a99ac5e8619c',
+    kernel: '2.6.27',
+    arches: BOTH,
+    story:
+      'update_va_mapping finds the entry through the tables that are loaded. For another address space it finds another entry, or no L1 at all.',
+    knob: 'user entries are always set by update_va_mapping',
+    seen: ['Could not find L1 PTE'],
+  },
+  {
+    id: 'huge-page',
+    title: 'hugetlbfs maps a superpage in a guest',
+    versions: 'to 4.5 (CVE-2016-3961, XSA-174)',
+    fix: '103f6112f253',
+    kernel: '3.9',
+    arches: BOTH,
+    story:
+      'Xen has no superpages for such guests, and refuses the entry. Any user who may use hugetlbfs could end the kernel. Transparent huge pages had the same need (331127f799d1).',
+    knob: 'an L2 entry with PSE is set',
+    seen: ['Bad L2 flags 80'],
+  },
+];
