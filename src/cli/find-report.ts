@@ -1,5 +1,4 @@
 /** Finds as they are printed, as they are written in JSON, and as they are kept. */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { StoredFind } from '../database/find-text.js';
 import { FINDS_FOLDER } from '../database/finds.js';
@@ -9,7 +8,6 @@ import { operationStarts } from '../program/record.js';
 import { mailText } from '../report/mail.js';
 import { tellStory } from '../report/story.js';
 import type { Candidate } from '../shrink/candidates.js';
-import { idOf } from '../shrink/identity.js';
 import type { Reduction } from '../shrink/reduce.js';
 import { candidateText } from '../shrink/text.js';
 import { courtFromWords } from './court-options.js';
@@ -45,12 +43,6 @@ export function whatFailed({ kind, violation }: Failure): string {
   return kind === 'invariant'
     ? `invariant ${violation!.invariant} is violated`
     : `the models differ (${kind})`;
-}
-
-/** A find's name in the database: the program's, and with options something of them, so that each is kept by itself. */
-export function findId(program: Candidate, options: string): string {
-  const id = idOf(program);
-  return options === '' ? id : `${id}-${createHash('sha256').update(options).digest('hex').slice(0, 4)}`;
 }
 
 export function fileOf(id: string): string {

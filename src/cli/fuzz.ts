@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { randomBytes } from 'node:crypto';
+import { findId } from '../database/find-id.js';
 import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
 import { LOCKSTEP_MODES, type LockstepMode, SAMPLE } from '../fuzz/panel.js';
@@ -10,15 +11,8 @@ import { TextError } from '../text/error.js';
 import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, archesFor, ARCHES, type CourtOptions, courtOf } from './court-options.js';
-import {
-  findId,
-  findJson,
-  findText,
-  reduceCommand,
-  type Report,
-  storedFind,
-  whatFailed,
-} from './find-report.js';
+import { findJson, findText, reduceCommand, type Report, storedFind, whatFailed } from './find-report.js';
+import { fuzzWithJobs } from './fuzz-jobs.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
 import {
   addRunReportOptions,
@@ -37,6 +31,7 @@ export interface FuzzOptions extends CourtOptions, RunReportOptions {
   readonly time?: number;
   readonly ops?: number;
   readonly lockstep?: LockstepMode;
+  readonly jobs?: number;
   readonly stats?: true;
   readonly json?: true;
   /** File for the campaign's page. */
@@ -45,6 +40,7 @@ export interface FuzzOptions extends CourtOptions, RunReportOptions {
 
 const SECONDS_DEFAULT = 30;
 const SECONDS_MAX = 31_536_000;
+const JOBS_MAX = 256;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
 
@@ -64,6 +60,14 @@ export const fuzzCommand = addRunReportOptions(addCourtOptions(new CliCommand('f
       .choices(LOCKSTEP_MODES)
       .default('every'),
   )
+  .addOption(
+    new Option(
+      '--jobs <count>',
+      'worker threads; the result does not depend on how many. Without it the run is in one thread and ends with the first find',
+    )
+      .argParser(wholeNumber('workers', JOBS_MAX))
+      .conflicts(['stats', 'html', 'junit', 'ktap']),
+  )
   .option('--stats', 'also print what operations met: level, type before, answer, and what none met')
   .option('--json', 'one JSON object a line: each find, then the summary')
   .option('--html <file>', 'also write a page about the run there, with a page for each find beside it')
@@ -80,6 +84,7 @@ export const fuzzCommand = addRunReportOptions(addCourtOptions(new CliCommand('f
  */
 export async function fuzz(options: FuzzOptions): Promise<void> {
   requireOutputs(options);
+  if (options.jobs !== undefined) return fuzzWithJobs(options, options.jobs);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   process.once('SIGINT', interrupt);

@@ -64,7 +64,11 @@ export class Fuzzer {
   private readonly panel: Panel;
   private readonly clean: Trials;
 
-  constructor(private readonly settings: FuzzSettings) {
+  /** `first` is the number of the program that the first `next` draws. */
+  constructor(
+    private readonly settings: FuzzSettings,
+    private readonly first = 0,
+  ) {
     this.trials = trialsOf(settings);
     this.panel = new Panel(settings, this.trials, settings.lockstep);
     this.clean = trialsOf({ defects: new Set(), alone: settings.alone, quirks: 'intended' });
@@ -75,8 +79,9 @@ export class Fuzzer {
 
   /** Draws and runs the next program; what it fails with, if it does. */
   next(): Catch | undefined {
-    const { arch, seed, program } = this.draw(this.programs);
-    const failure = this.panel.judge(program, this.programs, this.programs % THOROUGH_EVERY === 0);
+    const number = this.first + this.programs;
+    const { arch, seed, program } = this.draw(number);
+    const failure = this.panel.judge(program, number, number % THOROUGH_EVERY === 0);
     this.programs++;
     const end = failure && failure.operation + 1;
     this.operations += this.outcomes.add(program.code, this.panel.answers, end);
@@ -142,6 +147,6 @@ export class Fuzzer {
 }
 
 /** Program 0 of a run has the run's own name, so that any program's stream can be given as a seed. */
-function streamName(seed: string, program: number): string {
+export function streamName(seed: string, program: number): string {
   return program === 0 ? seed : `${seed}.${program}`;
 }

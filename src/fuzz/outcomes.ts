@@ -20,6 +20,19 @@ export class Outcomes {
     return operations;
   }
 
+  /** All counts that are not zero, each with its place, for `merge`. */
+  entries(): [place: number, count: number][] {
+    return [...this.counts.entries()].filter(([, count]) => count > 0);
+  }
+
+  /** Adds what another one has counted. */
+  merge(entries: readonly (readonly [place: number, count: number])[]): void {
+    for (const [place, count] of entries) {
+      this.counts[place]! += count;
+      this.total += count;
+    }
+  }
+
   /** The most frequent answers, in per cent of all. */
   shares(most = Infinity): string {
     const byCode = [...RESULT_NAMES].map(([code, name]) => ({ name, count: this.sum(code) }));

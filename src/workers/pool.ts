@@ -13,6 +13,8 @@ interface Job {
 }
 
 export interface PoolOptions {
+  /** The workers' program; without it `worker.js` beside the bundle of the command (rolldown.config.js). */
+  readonly program?: URL;
   readonly workers: number;
   /** Handed to each worker when it starts (`worker.ts`). */
   readonly data: unknown;
@@ -42,14 +44,16 @@ export class Pool {
     });
   }
 
+  /** Ends all workers; tasks under way are given up, without an answer. */
   async close(): Promise<void> {
     this.closed = true;
+    for (const { timer } of this.busy.values()) clearTimeout(timer);
     await Promise.all([...this.all].map((worker) => worker.terminate()));
   }
 
   private start(): Worker {
-    // Beside the bundle of the command (rolldown.config.js).
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: this.options.data });
+    const { program = new URL('./worker.js', import.meta.url), data } = this.options;
+    const worker = new Worker(program, { workerData: data });
     worker.on('message', (answer: unknown) => this.answered(worker, answer));
     worker.on('error', (error) => this.lose(worker, String(error)));
     worker.on('exit', (status) => this.lose(worker, `the worker exited with ${status}`));

@@ -1,6 +1,8 @@
 /** What a worker thread does, by the data that it was started with. */
 import '../engine.js';
 import { parentPort, workerData } from 'node:worker_threads';
+import { runShard, type Shard } from '../campaign/shard.js';
+import type { FuzzSettings } from '../fuzz/fuzzer.js';
 import { type Chunk, Expander, type Search } from '../exhaustive/expander.js';
 import { knownIn } from '../exhaustive/states.js';
 
@@ -12,9 +14,16 @@ export interface ExpanderData {
   readonly table: SharedArrayBuffer;
 }
 
-export type WorkerData = ExpanderData;
+/** Runs shards of a run. */
+export interface ShardData {
+  readonly work: 'shard';
+  readonly settings: FuzzSettings;
+}
+
+export type WorkerData = ExpanderData | ShardData;
 
 function workerFor(data: WorkerData): (task: never) => unknown {
+  if (data.work === 'shard') return (shard: Shard) => runShard(data.settings, shard);
   const expander = new Expander(data.search, knownIn(data.table));
   return (chunk: Chunk) => expander.expand(chunk);
 }
