@@ -18,6 +18,7 @@ export default defineConfig({
     boots: 'bench/boots.ts',
     question: 'bench/question.ts',
     'linux-zoo': 'bench/linux-zoo.ts',
+    queue: 'bench/queue.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],

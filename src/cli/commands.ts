@@ -1,6 +1,7 @@
 /** The table of commands: what can be asked of pvmmu. Help, suggestions, completion and the man page are made from it. */
 import manifest from '../../package.json' with { type: 'json' };
 import { bootCommand } from './boot.js';
+import { campaignCommand } from './campaign.js';
 import { CliCommand } from './command.js';
 import { completionCommand } from './completion.js';
 import { exploreCommand } from './explore.js';
@@ -22,6 +23,7 @@ export const program = new CliCommand('pvmmu')
 
 const COMMANDS = [
   bootCommand,
+  campaignCommand,
   fuzzCommand,
   reduceCommand,
   reportCommand,
