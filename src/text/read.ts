@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
 import { TextError } from './error.js';
-import { LineSplitter } from './lines.js';
+import { LineSplitter, type LineTaker } from './lines.js';
 import { ProgramReader, type ProgramHandler } from './program-reader.js';
 
 const CHUNK = 2 ** 18;
@@ -16,30 +16,44 @@ const STDIN = '-';
  * @throws TextError if the file cannot be read or its text is malformed; and whatever the handler throws.
  */
 export async function readProgramText(path: string, handler: ProgramHandler): Promise<void> {
+  const reader = new ProgramReader(path === STDIN ? 'standard input' : path, handler);
+  const lines = await readLines(path, 'program text', (bytes, start, end, line) =>
+    reader.line(bytes, start, end, line),
+  );
+  reader.finish(lines);
+}
+
+/**
+ * Hands on the lines of a file, plain or gzipped, or of standard input (`-`); gives how many there are. `what` is
+ * expected of it.
+ *
+ * @throws TextError if the file cannot be read or is empty; and whatever `take` throws.
+ */
+export async function readLines(path: string, what: string, take: LineTaker): Promise<number> {
   const file = path === STDIN ? 'standard input' : path;
-  const reader = new ProgramReader(file, handler);
-  const lines = new LineSplitter(file, (bytes, start, end, line) => reader.line(bytes, start, end, line));
+  const lines = new LineSplitter(file, take);
   const source = path === STDIN ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
   try {
-    await readChunks(file, source, (chunk) => lines.push(chunk));
+    await readChunks(file, what, source, (chunk) => lines.push(chunk));
   } catch (error) {
     throw explained(error, file, lines.lines);
   } finally {
     source.destroy();
   }
   lines.finish();
-  reader.finish(lines.lines);
+  return lines.lines;
 }
 
 /** Hands over all chunks, decompressed where the file is gzipped. */
 async function readChunks(
   file: string,
+  what: string,
   source: AsyncIterable<Buffer>,
   take: (chunk: Buffer) => void,
 ): Promise<void> {
   const chunks = source[Symbol.asyncIterator]();
   const first = await firstBytes(chunks);
-  if (first.length === 0) throw new TextError(file, 0, 0, 'the file is empty, expected program text');
+  if (first.length === 0) throw new TextError(file, 0, 0, `the file is empty, expected ${what}`);
   const all = joined(first, chunks);
   const gzipped = GZIP_MAGIC.every((byte, i) => first[i] === byte);
   if (!gzipped && file.endsWith('.gz'))
