@@ -6,6 +6,7 @@ import { CliCommand } from './command.js';
 import { completionCommand } from './completion.js';
 import { exploreCommand } from './explore.js';
 import { fuzzCommand } from './fuzz.js';
+import { importCommand } from './import.js';
 import { manCommand } from './man.js';
 import { reportCommand } from './report.js';
 import { reduceCommand } from './reduce.js';
@@ -29,6 +30,7 @@ const COMMANDS = [
   reportCommand,
   exploreCommand,
   replayCommand,
+  importCommand,
   xenCommand,
   zooCommand,
   completionCommand,
