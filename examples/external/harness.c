@@ -18,12 +18,18 @@ static struct frame {
     bool pinned;     /* as an L1 */
 } frames[FRAMES];
 
+/* The whole operation, not only its beginning: options change what it does. */
+#define IS(op, fields, format, ...)                                         \
+    (end = 0, sscanf(op, format "%n", __VA_ARGS__, &end) == (fields) &&     \
+              end > 0 && op[end] == '\0')
+
 static const char *answer(const char *op)
 {
     unsigned int i, target;
     char flags[32];
+    int end;
 
-    if ( sscanf(op, "pin L1 F%u", &i) == 1 && i < FRAMES )
+    if ( IS(op, 1, "pin L1 F%u", &i) && i < FRAMES )
     {
         if ( frames[i].writable )
             return "EINVAL";
@@ -32,7 +38,7 @@ static const char *answer(const char *op)
         return "ok";
     }
 
-    if ( sscanf(op, "unpin F%u", &i) == 1 && i < FRAMES )
+    if ( IS(op, 1, "unpin F%u", &i) && i < FRAMES )
     {
         if ( !frames[i].pinned )
             return "EINVAL";
@@ -40,7 +46,7 @@ static const char *answer(const char *op)
         return "ok";
     }
 
-    if ( sscanf(op, "update_va W%u F%u|%31s", &i, &target, flags) == 3 &&
+    if ( IS(op, 3, "update_va W%u F%u|%31s", &i, &target, flags) &&
          i < FRAMES && i == target )
     {
         bool rw = strstr(flags, "RW") != NULL;
@@ -51,7 +57,7 @@ static const char *answer(const char *op)
         return "ok";
     }
 
-    if ( sscanf(op, "update_va W%u 0", &i) == 1 && i < FRAMES )
+    if ( IS(op, 1, "update_va W%u 0", &i) && i < FRAMES )
     {
         frames[i].writable = false;
         return "ok";

@@ -94,8 +94,8 @@ describe('check', () => {
       'pvmmu 1\n\nprogram a\nmachine x86_64 frames=1\nupdate_va W0 0 -> ?\npin L2 B1 -> ?\n',
     );
     const { found } = check({ model: YES, programs: given });
-    expect(found!.failure.message).toBe('The reference model answers EINVAL, the external one ok.');
-    expect(found!.text).toContain('\npin L');
+    expect(found!.failure.message).toMatch(/^The reference model answers E\w+, the external one ok\.$/);
+    expect(found!.text).toContain('\nmmu_update 0x0[0] 0 -> ?\n');
   });
 
   test('says what is wrong with a filter', () => {

@@ -71,12 +71,12 @@ describe.runIf(CHROMIUM)('in Chromium the page', () => {
   test('opens at the step that fails, and goes from step to step by keys, buttons, slider and program', async () => {
     const { page, complaints } = await openPage(browser, url);
     const shown = () => page.textContent('#shown');
-    expect(await shown()).toBe('step 3');
+    expect(await shown()).toBe('step 4');
     expect(await page.isVisible('#verdict .broken')).toBe(true);
     await page.keyboard.press('ArrowLeft');
-    expect(await shown()).toBe('step 2');
+    expect(await shown()).toBe('step 3');
     expect(await page.isVisible('#verdict .broken')).toBe(false);
-    expect(await page.textContent('#announced')).toMatch(/^step 2\. Step 2/);
+    expect(await page.textContent('#announced')).toMatch(/^step 3\. Step 3/);
     await page.keyboard.press('Home');
     expect(await shown()).toBe('start');
     await page.click('#forward');
@@ -84,10 +84,10 @@ describe.runIf(CHROMIUM)('in Chromium the page', () => {
     await page.focus('#step');
     await page.keyboard.press('ArrowRight');
     expect(await shown()).toBe('step 2');
-    await page.click('#program button[data-step="3"]');
-    expect(await shown()).toBe('step 3');
+    await page.click('#program button[data-step="4"]');
+    expect(await shown()).toBe('step 4');
     expect(await page.getAttribute('#program .current', 'aria-current')).toBe('step');
-    expect(await page.locator('#graph-0 .frame.changed').count()).toBe(3);
+    expect(await page.locator('#graph-0 .frame.changed').count()).toBe(2);
     expect(complaints).toEqual([]);
     await page.close();
   });
@@ -115,7 +115,7 @@ describe.runIf(CHROMIUM)('in Chromium the page', () => {
   test('prints the changes of every step', async () => {
     const { page } = await openPage(browser, url);
     await page.emulateMedia({ media: 'print' });
-    expect(await page.locator('#changes [data-step]:visible').count()).toBe(3);
+    expect(await page.locator('#changes [data-step]:visible').count()).toBe(4);
     expect(await page.isVisible('.controls')).toBe(false);
     await page.close();
   });
