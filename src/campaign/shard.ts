@@ -3,6 +3,7 @@ import { OPCODE_NAMES } from '../program/record.js';
 import { printFind, type StoredFind } from '../database/find-text.js';
 import { findId } from '../database/find-id.js';
 import { type Catch, Fuzzer, type FuzzSettings } from '../fuzz/fuzzer.js';
+import { type Judge, judgeOf } from '../lockstep/judge.js';
 import { Outcomes } from '../fuzz/outcomes.js';
 import { courtText } from '../fuzz/trials.js';
 
@@ -18,7 +19,7 @@ export interface ShardResult extends Shard {
   readonly outcomes: readonly (readonly [place: number, count: number])[];
   /** Programs that failed. */
   readonly failed: number;
-  /** Of each kind of failure the shard's first, shrunk; by id. */
+  /** Of each judge's failures the shard's first, shrunk; by id. */
   readonly finds: readonly { readonly id: string; readonly text: string }[];
 }
 
@@ -27,16 +28,16 @@ const SHRINK_RUNS = 20_000;
 
 export function runShard(settings: FuzzSettings, { from, count }: Shard): ShardResult {
   const fuzzer = new Fuzzer(settings, from);
-  const kinds = new Set<string>();
+  const judges = new Set<Judge>();
   const finds = new Map<string, string>();
   let failed = 0;
   for (let i = 0; i < count; i++) {
     const caught = fuzzer.next();
     if (!caught) continue;
     failed++;
-    const kind = `${caught.failure.kind} ${caught.failure.violation?.invariant}`;
-    if (kinds.has(kind)) continue;
-    kinds.add(kind);
+    const judge = judgeOf(caught.failure);
+    if (judges.has(judge)) continue;
+    judges.add(judge);
     const find = storedFind(fuzzer, settings, caught);
     finds.set(find.id, printFind(find));
   }
@@ -60,7 +61,7 @@ function storedFind(fuzzer: Fuzzer, settings: FuzzSettings, caught: Catch): Stor
     kind: failure.kind,
     invariant: failure.violation?.invariant,
     options,
-    repeat: `npx pvmmu fuzz --arch ${caught.arch}${options === '' ? '' : ` ${options}`} --seed ${caught.seed} --ops 1`,
+    repeat: fuzzer.repeatOf(caught),
     program: { ...program, name: 'counterexample', expected: answers, finals: [] },
   };
 }

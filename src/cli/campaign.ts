@@ -134,7 +134,9 @@ async function status(options: PlaceOptions & { readonly json?: true }): Promise
       const { shards, programs, operations, failed, finds } = union;
       const answers = union.outcomes.byOperation();
       const sums = { shards, programs, operations, failed, finds, answers };
-      console.log(JSON.stringify({ campaign, ...sums, poisoned, stopped: await store.isStopped() }));
+      console.log(
+        JSON.stringify({ type: 'campaign', campaign, ...sums, poisoned, stopped: await store.isStopped() }),
+      );
     } else {
       console.log(union.report());
       for (const { from, reason } of poisoned) console.log(`set aside: shard ${from}: ${reason}`);

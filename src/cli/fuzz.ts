@@ -8,6 +8,7 @@ import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { TextError } from '../text/error.js';
+import { quoted } from '../text/shell.js';
 import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, archesFor, ARCHES, type CourtOptions, courtOf } from './court-options.js';
@@ -248,17 +249,14 @@ class FuzzRun {
 
   /** The command that does what this run did, or finds again what was caught. */
   private repeatText(caught?: Catch): string {
+    if (caught) return this.fuzzer.repeatOf(caught);
     const { arch } = this.options;
-    const seed = caught?.seed ?? this.seed;
-    const operations = caught
-      ? this.fuzzer.operationsBefore(caught) + 1
-      : Math.max(1, this.fuzzer.operations);
     return [
       'npx pvmmu fuzz',
       ...(arch ? [`--arch ${arch}`] : []),
       ...(this.court === '' ? [] : [this.court]),
-      ...(caught || this.options.lockstep === 'every' ? [] : [`--lockstep ${this.options.lockstep}`]),
-      `--seed ${quoted(seed)} --ops ${operations}`,
+      ...(this.options.lockstep === 'every' ? [] : [`--lockstep ${this.options.lockstep}`]),
+      `--seed ${quoted(this.seed)} --ops ${Math.max(1, this.fuzzer.operations)}`,
     ].join(' ');
   }
 
@@ -269,11 +267,6 @@ class FuzzRun {
   private say(line: string): void {
     if (!this.options.json && !this.options.ktap) console.log(line);
   }
-}
-
-/** A seed as a shell takes it. */
-function quoted(word: string): string {
-  return /^[\w.,:+@%/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 const SAMPLES_MAX = 300;

@@ -8,10 +8,11 @@ import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
+import { quoted } from '../text/shell.js';
 import { Cells } from './cells.js';
 import { Outcomes } from './outcomes.js';
 import { type LockstepMode, Panel } from './panel.js';
-import { type Court, type Trials, trialsOf } from './trials.js';
+import { type Court, courtText, type Trials, trialsOf } from './trials.js';
 
 export interface FuzzSettings extends Court {
   readonly arches: readonly Arch[];
@@ -98,6 +99,18 @@ export class Fuzzer {
     const machine = this.settled(drawMachine(draw, arch, quirks));
     const code = drawProgram(draw, machine, 1 + draw.below(pick(draw, LENGTHS)), this.scout);
     return { arch, seed, program: { machine, code } };
+  }
+
+  /** The command that draws a catch again and shrinks it to the same form. */
+  repeatOf(caught: Catch): string {
+    const { arches } = this.settings;
+    const court = courtText(this.settings);
+    return [
+      'npx pvmmu fuzz',
+      ...(arches.length === 1 ? [`--arch ${caught.arch}`] : []),
+      ...(court === '' ? [] : [court]),
+      `--seed ${quoted(caught.seed)} --ops ${this.operationsBefore(caught) + 1}`,
+    ].join(' ');
   }
 
   /** Operations that a run with the seed of a catch goes through first: the same turn's programs for other architectures. */

@@ -8,7 +8,7 @@ import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
 import { OP_DECREASE_RESERVATION, OP_RECEIVE, W_FRAME } from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
-import { whyNotOperation, type XenBuild } from './support.js';
+import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
 
 const LENGTHS = [10, 40, 120] as const;
 
@@ -43,6 +43,7 @@ export class LabAuthor {
     const fits = (code: Int32Array, at: number) => {
       if (whyNotOperation(code, at, machine) !== undefined || takesTheKernelAway(scout, code, at))
         return false;
+      if (writesHalfOfXensSlot(code, at, machine)) return false;
       const opcode = code[at]! & 0xff;
       const mfn = code[at + W_FRAME]!;
       if (opcode === OP_DECREASE_RESERVATION) decreased.add(mfn);

@@ -1,5 +1,6 @@
 /** Which programs the lab can run: those of a dom0 on one vCPU, which nothing interrupts. */
 import { mfnOf, P } from '../../models/x86/entry.js';
+import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
 import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
@@ -153,4 +154,18 @@ function whyNotAddress(code: Int32Array, at: number, machine: Machine): string |
   if ((code[at]! & 0xff) === op.OP_SET_LDT && code[at + op.W_COUNT] === 0) return undefined;
   const kernel = machine.arch === 'x86_64' ? va.high === KERNEL_1G_HIGH : va.low >>> 0 >= KERNEL_32;
   return kernel ? 'has an address of the kernel' : undefined;
+}
+
+/**
+ * Whether the operation writes half of an entry where Xen has its own in an L4 that was one: the models know which of
+ * those entries there are, and not what the other half holds (`models/x86/xen-entries.ts`).
+ */
+export function writesHalfOfXensSlot(code: Int32Array, at: number, machine: Machine): boolean {
+  const word = code[at]!;
+  const opcode = word & 0xff;
+  const isStore = opcode === op.OP_STORE || opcode === op.OP_STORE_FRAME;
+  if (!isStore || ((word >> op.VARIANT_SHIFT) & op.VARIANT_MASK) === 0 || machine.arch !== 'x86_64')
+    return false;
+  const slot = opcode === op.OP_STORE ? (code[at + op.W_FRAME]! & 0xfff) >> 3 : code[at + op.W_SLOT]!;
+  return slot >= XEN_L4_FIRST && slot <= XEN_L4_LAST;
 }

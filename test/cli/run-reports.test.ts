@@ -61,6 +61,16 @@ describe('the JSON schema', () => {
     expect(linesOf('fuzz', again.out)[0]).toMatchObject({ type: 'find', known: true });
   });
 
+  test('describes what fuzz prints with --jobs, and what campaign status prints', async () => {
+    const { out } = await run('fuzz', '--jobs', '1', '--json', ...DEFECT, '--seed', 'schema', '--ops', '500');
+    expect(linesOf('fuzz', out).at(-1)).toMatchObject({ type: 'jobs_summary' });
+    expect(linesOf('fuzz', out)[0]).toMatchObject({ type: 'stored_find', known: false });
+    await run('campaign', 'start', ...DEFECT, '--programs', '20');
+    await run('campaign', 'work', '--jobs', '1');
+    const status = await run('campaign', 'status', '--json');
+    expect(linesOf('campaign', status.out)).toMatchObject([{ type: 'campaign', poisoned: [] }]);
+  });
+
   test('describes what explore prints', async () => {
     const { out } = await run(
       'explore',

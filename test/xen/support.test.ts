@@ -4,7 +4,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { operationStarts, RECORD } from '../../src/program/record.js';
 import { LabAuthor } from '../../src/xen/draw.js';
 import { takesTheKernelAway } from '../../src/xen/guard.js';
-import { whyNot } from '../../src/xen/support.js';
+import { whyNot, writesHalfOfXensSlot } from '../../src/xen/support.js';
 import { program, XEN } from './answers.js';
 
 describe('the lab runs', () => {
@@ -33,6 +33,7 @@ describe('the lab runs', () => {
       if (model.machine === machine) model.reset();
       else model.start(machine);
       for (const at of operationStarts(code)) {
+        expect(writesHalfOfXensSlot(code, at, machine)).toBe(false);
         expect(takesTheKernelAway(model, code, at), `program ${i}, record ${at / RECORD}`).toBe(false);
         model.run(code, at, new Int32Array(code.length / RECORD));
       }
@@ -67,6 +68,16 @@ describe('the lab cannot run', () => {
     const one = parseProgram(`pvmmu 1\nprogram test\nmachine ${machine}\nclear_page F1 -> ?`);
     expect(whyNot(one, XEN)).toContain(why);
   });
+});
+
+test.each([
+  ['store.low W0[257] 0', true],
+  ['store.high F1[271] 0', true],
+  ['store W0[257] 0', false],
+  ['store.low F1[272] 0', false],
+])('half of a slot of Xen’s is what %s writes: %s', (line, expected) => {
+  const { machine, code } = program(line);
+  expect(writesHalfOfXensSlot(code, 0, machine)).toBe(expected);
 });
 
 describe('the kernel would lose its mapping', () => {
