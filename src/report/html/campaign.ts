@@ -72,7 +72,7 @@ function findsHtml({ finds, fixed }: Campaign): string {
   return `<section class="panel" aria-labelledby="h-finds"><h2 id="h-finds">Finds</h2>${list}</section>`;
 }
 
-const CHART = { width: 760, height: 220, left: 90, bottom: 30, top: 12, right: 16 };
+const CHART = { width: 760, height: 220, left: 90, bottom: 30, top: 12, right: 48 };
 
 function chart(samples: readonly Sample[]): string {
   const last = samples.at(-1);
