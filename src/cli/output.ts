@@ -41,9 +41,9 @@ function attempt<T>(path: string, act: () => T): T {
  *
  * @throws TextError if it is there already, or cannot be written.
  */
-export function writeNew(path: string, text: string): void {
+export function writeNew(path: string, content: string | Uint8Array): void {
   try {
-    writeFileSync(path, text, { flag: 'wx' });
+    writeFileSync(path, content, { flag: 'wx' });
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
     if (error.code === 'EEXIST') refuseExisting(path);

@@ -1,17 +1,16 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import type { Machine } from '../program/machine.js';
 import type { Program } from '../program/program.js';
 import { operationStarts } from '../program/record.js';
-import { TextError } from '../text/error.js';
 import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printProgram } from '../text/print.js';
 import { readProgramText } from '../text/read.js';
 import type { Farm, Outcome } from '../xen/farm.js';
 import { type Difference, differences, type Expectation, Oracle } from '../xen/oracle.js';
 import { whyNot } from '../xen/support.js';
+import { requireNew, writeNew } from './output.js';
 import type { Farms } from './xen.js';
 
 /** Differences printed in full; the rest is counted. */
@@ -32,8 +31,7 @@ export async function recordPrograms(
   output: string | undefined,
   farms: Farms,
 ): Promise<void> {
-  if (output !== undefined && existsSync(output))
-    refuse(output, 'is there already, expected the name of a new file');
+  if (output !== undefined) requireNew(output);
   const texts: string[] = [];
   let left = 0;
   for (const file of files) {
@@ -50,12 +48,8 @@ export async function recordPrograms(
   }
   const text = [HEADER, ...texts].join('\n');
   if (output === undefined) process.stdout.write(text);
-  else writeFileSync(output, output.endsWith('.gz') ? gzipSync(text, { level: 9 }) : text, { flag: 'wx' });
+  else writeNew(output, output.endsWith('.gz') ? gzipSync(text, { level: 9 }) : text);
   process.exitCode = left === 0 ? 0 : 1;
-}
-
-function refuse(path: string, why: string): never {
-  throw new TextError(path, 0, 0, why);
 }
 
 /** What came of a program, or why the lab cannot run it. */
