@@ -59,6 +59,8 @@ struct record {
 };
 #define OPCODE(r) ((r)->opcode & 0xff)
 #define VARIANT(r) ((r)->opcode >> 8 & 0xff)
+/* An event is pending from the operation's beginning (`preempt=0`; later ones do not occur). */
+#define PREEMPTED_AT_ONCE(r) ((r)->opcode >> 24 & 0x7f)
 #define OPT_FD 7
 #define OPT_PFD_SHIFT 3
 #define OPT_BAD (1 << 5)
@@ -92,9 +94,11 @@ enum opcode {
 	OP_MULTICALL,
 	OP_FILL_ENTRY,
 	OP_GDT_FRAME,
+	OP_RESUME,
 };
 
 /* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */
+#define PREEMPTED 253
 #define NONE 254
 #define FAULT 255
 #define DONE_SHIFT 8

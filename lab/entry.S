@@ -34,6 +34,11 @@
 	note XEN_ELFNOTE_HV_START_LOW, WORD 0
 #endif
 
+	/* Words of a hypercall, as of a multicall's (struct multicall_entry). */
+#define CALL_OP 0
+#define CALL_RESULT (BITS / 8)
+#define CALL_ARG(n) ((2 + (n)) * BITS / 8)
+
 	.text
 	.globl start
 start:
@@ -54,7 +59,62 @@ start:
  * guarded_failed, which needs the stack as it was at the call (x86_32: but for what cmpxchg8b has saved).
  */
 	.globl try_store8, try_store4, try_write_cr3, try_lar, trap_page_fault, trap_protection
+	.globl hypercall_event, event
 #if BITS == 64
+hypercall_event: /* call, event word */
+	push %rbx
+	mov %rdi, %rbx
+	mov %esi, %r9d
+	mov CALL_OP(%rbx), %rax
+	mov CALL_ARG(0)(%rbx), %rdi
+	mov CALL_ARG(1)(%rbx), %rsi
+	mov CALL_ARG(2)(%rbx), %rdx
+	mov CALL_ARG(3)(%rbx), %r10
+	mov CALL_ARG(4)(%rbx), %r8
+begin_call:
+	/* The instruction puts the address behind it into rcx: so it can be told whether it has begun. */
+	xor %ecx, %ecx
+	movw %r9w, shared_info
+call_xen:
+	syscall
+	movw $EVENT_MASKED, shared_info
+	mov %rax, CALL_RESULT(%rbx)
+	xor %eax, %eax
+	pop %rbx
+	ret
+
+/* On the stack: rcx, r11, rip, cs, rflags, rsp, ss. An interrupted call has gone back to its instruction. */
+event:
+	movw $EVENT_MASKED, shared_info
+	cmpq $cr3_write, 16(%rsp)
+	je 2f
+	cmpq $call_xen, 16(%rsp)
+	je 1f
+	/* Anywhere else: go on there. */
+	pop %rcx
+	pop %r11
+	push $0
+	push %rcx
+	push %r11
+	push %rax
+	mov $__HYPERVISOR_iret, %eax
+	syscall
+1:	cmpq $0, (%rsp)
+	mov 40(%rsp), %rsp
+	je begin_call
+	mov %rax, CALL_OP(%rbx)
+	mov %rdi, CALL_ARG(0)(%rbx)
+	mov %rsi, CALL_ARG(1)(%rbx)
+	mov %rdx, CALL_ARG(2)(%rbx)
+	mov %r10, CALL_ARG(3)(%rbx)
+	mov %r8, CALL_ARG(4)(%rbx)
+	mov $1, %eax
+	pop %rbx
+	ret
+2:	mov 40(%rsp), %rsp
+	mov $2, %eax
+	ret
+
 guarded_begin:
 try_store8: /* address, value */
 	mov %rsi, (%rdi)
@@ -64,8 +124,11 @@ try_store4:
 	mov %esi, (%rdi)
 	xor %eax, %eax
 	ret
-try_write_cr3:
+try_write_cr3: /* value, event word */
+	movw %si, shared_info
+cr3_write:
 	mov %rdi, %cr3
+	movw $EVENT_MASKED, shared_info
 	xor %eax, %eax
 	ret
 try_lar: /* selector */
@@ -74,6 +137,7 @@ try_lar: /* selector */
 	ret
 guarded_end:
 guarded_failed:
+	movw $EVENT_MASKED, shared_info
 	mov $1, %eax
 	ret
 
@@ -94,6 +158,56 @@ trap_protection:
 	mov $__HYPERVISOR_iret, %eax
 	syscall
 #else
+hypercall_event: /* call, event word */
+	push %ebx
+	push %esi
+	push %edi
+	push %ebp
+	mov 20(%esp), %ebp
+	mov %ebp, call_now
+	mov CALL_OP(%ebp), %eax
+	mov CALL_ARG(0)(%ebp), %ebx
+	mov CALL_ARG(1)(%ebp), %ecx
+	mov CALL_ARG(2)(%ebp), %edx
+	mov CALL_ARG(3)(%ebp), %esi
+	mov CALL_ARG(4)(%ebp), %edi
+	mov 24(%esp), %ebp
+	movw %bp, shared_info
+call_xen:
+	int $0x82
+	movw $EVENT_MASKED, shared_info
+	mov call_now, %ebp
+	mov %eax, CALL_RESULT(%ebp)
+	xor %eax, %eax
+call_over:
+	pop %ebp
+	pop %edi
+	pop %esi
+	pop %ebx
+	ret
+
+/* On the stack: eip, cs, eflags. An interrupted call has gone back to its instruction. */
+event:
+	movw $EVENT_MASKED, shared_info
+	cmpl $cr3_write, (%esp)
+	je 2f
+	cmpl $call_xen, (%esp)
+	je 1f
+	iret
+1:	add $12, %esp
+	mov call_now, %ebp
+	mov %eax, CALL_OP(%ebp)
+	mov %ebx, CALL_ARG(0)(%ebp)
+	mov %ecx, CALL_ARG(1)(%ebp)
+	mov %edx, CALL_ARG(2)(%ebp)
+	mov %esi, CALL_ARG(3)(%ebp)
+	mov %edi, CALL_ARG(4)(%ebp)
+	mov $1, %eax
+	jmp call_over
+2:	add $12, %esp
+	mov $2, %eax
+	ret
+
 guarded_begin:
 try_store4: /* address, value */
 	mov 4(%esp), %edx
@@ -103,7 +217,11 @@ try_store4: /* address, value */
 	ret
 try_write_cr3:
 	mov 4(%esp), %eax
+	mov 8(%esp), %ecx
+	movw %cx, shared_info
+cr3_write:
 	mov %eax, %cr3
+	movw $EVENT_MASKED, shared_info
 	xor %eax, %eax
 	ret
 try_lar:
@@ -113,6 +231,7 @@ try_lar:
 	ret
 guarded_end:
 guarded_failed:
+	movw $EVENT_MASKED, shared_info
 	mov $1, %eax
 	ret
 
@@ -158,6 +277,10 @@ unexpected:
 	ud2
 
 	.bss
+#if BITS == 32
+call_now:
+	.skip 4
+#endif
 	.balign 4096
 	.skip 16384
 stack_top:

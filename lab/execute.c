@@ -1,21 +1,27 @@
 /* One operation of a program: its hypercall, or its store. */
 #include "lab.h"
 
-#define LISTS 8
+#define CR3_INTERRUPTED 2
+#define LISTS 8 /* of a multicall */
+#define SINGLES 2 /* of single calls: an interrupted one keeps its own */
 #define UNTOUCHED 0xffffffffu
 #define NO_SUCH_DOMAIN 0x1234u
 
 int try_store8(ulong address, u64 value);
 int try_store4(ulong address, u32 value);
-int try_write_cr3(ulong value);
+int try_write_cr3(ulong value, u32 event); /* besides 0 and 1: CR3_INTERRUPTED */
 int try_lar(ulong selector);
 
 /* Lists end at a page that is not mapped, and each guest's count has a page to itself, whose D bit tells a write. */
-static u8 lists[LISTS][2 * PAGE] __attribute__((aligned(4096)));
-static u8 dones[LISTS][PAGE] __attribute__((aligned(4096)));
+static u8 lists[SINGLES + LISTS][2 * PAGE] __attribute__((aligned(4096)));
+static u8 dones[SINGLES + LISTS][PAGE] __attribute__((aligned(4096)));
 static u8 canvas[PAGE] __attribute__((aligned(4096)));
 static ulong bitmap = 1;
 static u32 lists_used;
+
+const struct record *interrupted;
+static struct multicall_entry interrupted_call;
+static u32 interrupted_list, interrupted_noted;
 
 /* Room for `count` elements, of which element `unreadable` - 1, if that is not 0, lies beyond the mapped page. */
 static void *new_list(u32 count, u32 size, u32 unreadable, u32 *readable)
@@ -216,16 +222,14 @@ static int is_list(const struct record *r)
 /* A request that Xen has accepted: what the kernel must know of it. */
 static void note(const struct record *r)
 {
-	if (OPCODE(r) == OP_NEW_BASEPTR || OPCODE(r) == OP_WRITE_CR3)
-		current_base = mfn_of_name(r->frame);
-	else if (OPCODE(r) == OP_SET_LDT)
+	if (OPCODE(r) == OP_SET_LDT)
 		ldt_entries = r->count;
 }
 
-/* The answer of a call that has returned; `list` is that of its list. */
-static u32 answer_of(const struct record *r, long result, u32 list)
+/* The answer of a call that has returned; `list` is that of its list, of which `*noted` requests were known as done. */
+static u32 answer_of(const struct record *r, u32 answer, u32 list, u32 *noted)
 {
-	u32 answer = result < 0 ? -result : 0, done, from;
+	u32 done, from;
 
 	if (!is_list(r)) {
 		if (!answer)
@@ -236,22 +240,48 @@ static u32 answer_of(const struct record *r, long result, u32 list)
 	from = r->options >> OPT_DONE_SHIFT;
 	if (from ? !(pte_of(done_of(list)) & D) : done == UNTOUCHED)
 		return answer;
-	for (u32 i = 0; i < done - (from ? from - 1 : 0) && i < r->items; i++)
-		note(r + 1 + i);
+	for (; *noted < done - (from ? from - 1 : 0) && *noted < r->items; ++*noted)
+		note(r + 1 + *noted);
 	return answer | (done + 1) << DONE_SHIFT;
+}
+
+static u32 error_of(const struct multicall_entry *call)
+{
+	return call->result < 0 ? -call->result : 0;
+}
+
+/* Makes a record's call, or lets one go on, and remembers it if an event interrupts it. */
+static u32 make_call(struct multicall_entry call, const struct record *r, u32 list, u32 noted, u32 event)
+{
+	/* A call goes on with nothing but its answer where Xen has only to clean up: `done` was written before. */
+	int over = is_list(r) && call.args[0] == 0;
+	int stopped = hypercall_event(&call, event);
+	u32 answer = stopped ? PREEMPTED : error_of(&call);
+
+	if (!over)
+		answer = answer_of(r, answer, list, &noted);
+	if (stopped) {
+		interrupted = r;
+		interrupted_call = call;
+		interrupted_list = list;
+		interrupted_noted = noted;
+	}
+	return answer;
 }
 
 static int multicall(const struct record *r, u32 *answers)
 {
 	static struct multicall_entry calls[128];
-	u32 count = 0, list = 0;
+	u32 count = 0, list = lists_used = SINGLES;
 
 	for (u32 i = 1; i <= r->items; i += 1 + r[i].items)
 		calls[count++] = call_of(r + i);
 	answers[0] = -hypercall(__HYPERVISOR_multicall, (ulong)calls, count, 0, 0);
 	count = 0;
 	for (u32 i = 1; i <= r->items; i += 1 + r[i].items) {
-		answers[i] = answer_of(r + i, calls[count++].result, list);
+		u32 noted = 0;
+
+		answers[i] = answer_of(r + i, error_of(calls + count++), list, &noted);
 		list += OPCODE(r + i) != OP_UPDATE_VA && OPCODE(r + i) != OP_UPDATE_DESCRIPTOR;
 	}
 	return DONE;
@@ -306,22 +336,36 @@ static u32 access_ldt(u32 page)
 	return try_lar(first << 3 | 7) ? FAULT : 0;
 }
 
-static u32 write_cr3(const struct record *r)
+static u32 write_cr3(const struct record *r, u32 event)
 {
 	ulong mfn = mfn_of_name(r->frame);
+	/* x86_32: as in current_base */
+	int failed = try_write_cr3(IS64 ? mfn * PAGE : mfn << 12 | mfn >> 20, event);
 
-	/* x86_32: the frame number's high bits stand in the low ones. */
-	if (try_write_cr3(IS64 ? mfn * PAGE : mfn << 12 | mfn >> 20))
-		return FAULT;
-	note(r);
-	return 0;
+	if (failed == CR3_INTERRUPTED) {
+		interrupted = r;
+		return PREEMPTED;
+	}
+	return failed ? FAULT : 0;
+}
+
+static u32 resume(u32 event)
+{
+	const struct record *r = interrupted;
+
+	interrupted = 0;
+	if (!r)
+		return NONE;
+	if (OPCODE(r) == OP_WRITE_CR3)
+		return write_cr3(r, event);
+	return make_call(interrupted_call, r, interrupted_list, interrupted_noted, event);
 }
 
 int execute(const struct record *r, u32 *answers)
 {
-	struct multicall_entry call;
+	u32 event = PREEMPTED_AT_ONCE(r) ? EVENT_PENDING : EVENT_MASKED, list;
 
-	lists_used = 0;
+	list = lists_used = interrupted && interrupted_list == 0;
 	switch (OPCODE(r)) {
 	case OP_STORE:
 		answers[0] = store(IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame, r);
@@ -336,7 +380,10 @@ int execute(const struct record *r, u32 *answers)
 		answers[0] = access_ldt(r->frame);
 		return DONE;
 	case OP_WRITE_CR3:
-		answers[0] = write_cr3(r);
+		answers[0] = write_cr3(r, event);
+		return DONE;
+	case OP_RESUME:
+		answers[0] = resume(event);
 		return DONE;
 	case OP_RELEASE:
 	case OP_RECEIVE:
@@ -345,8 +392,6 @@ int execute(const struct record *r, u32 *answers)
 	case OP_MULTICALL:
 		return multicall(r, answers);
 	}
-	call = call_of(r);
-	answers[0] = answer_of(r, hypercall6(call.op, call.args[0], call.args[1], call.args[2], call.args[3],
-					     call.args[4]), 0);
+	answers[0] = make_call(call_of(r), r, list, 0, event);
 	return DONE;
 }

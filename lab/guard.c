@@ -76,7 +76,7 @@ static int alone(const struct record *r)
 	case OP_MMU_UPDATE:
 		if (mfn == boot_mfn[1])
 			return 0;
-		return is_boot_table(mfn) || is_path(current_base, mfn, r->slot);
+		return is_boot_table(mfn) || is_path(current_base(), mfn, r->slot);
 	case OP_UNPIN:
 	case OP_CLEAR_PAGE:
 	case OP_COPY_PAGE:
@@ -113,8 +113,11 @@ static int any_takes_the_kernel_away(const struct record *r)
 
 int takes_the_kernel_away(const struct record *r)
 {
-	int answer = any_takes_the_kernel_away(r);
+	int answer;
 
+	if (OPCODE(r) == OP_RESUME && !(r = interrupted))
+		return 0;
+	answer = any_takes_the_kernel_away(r);
 	close_views();
 	return answer;
 }

@@ -18,11 +18,19 @@
 
 typedef u64 table[ENTRIES];
 
+/*
+ * entry.S: makes the hypercall, with EVENT_PENDING or EVENT_MASKED. 0: `result` is Xen's answer. Otherwise the event
+ * has interrupted it, and `call` is what goes on.
+ */
+int hypercall_event(struct multicall_entry *call, u32 event);
 
 /* Xen's answer to a hypercall of up to four arguments. */
 static inline int hypercall(ulong op, ulong a, ulong b, ulong c, ulong d)
 {
-	return hypercall6(op, a, b, c, d, 0);
+	struct multicall_entry call = {op, 0, {a, b, c, d}};
+
+	hypercall_event(&call, EVENT_MASKED);
+	return call.result;
 }
 
 /* console.c */
@@ -37,7 +45,6 @@ extern u32 frames;               /* of the program that runs */
 extern u32 pae_xen_slot;
 extern const u64 *b1;            /* B1 as the kernel may read it */
 extern u8 alias[FRAMES_MAX][PAGE]; /* each frame, read-only */
-extern ulong current_base;
 extern u32 ldt_entries;
 void memory_start(const struct start_info *info);
 u64 pte_of(const void *address);
@@ -65,6 +72,7 @@ extern u32 dropped;              /* frames without their allocation, which go wi
 int takes_the_kernel_away(const struct record *r);
 
 /* execute.c */
+extern const struct record *interrupted; /* whose call an event has interrupted last, if it has not gone on */
 int execute(const struct record *r, u32 *answers);
 
 /* memory-ops.c */

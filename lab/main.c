@@ -3,6 +3,7 @@
 
 void trap_page_fault(void);
 void trap_protection(void);
+void event(void);
 
 static volatile struct batch_head *head;
 
@@ -22,6 +23,7 @@ static u32 *run(const u32 *request, u32 *answer)
 	answer[1] = answer[2] = answer[3] = 0;
 	if (!state_prepare(flags & PROGRAM_FRAMES, (flags & PROGRAM_ASSIST) != 0))
 		return out;
+	interrupted = 0;
 	answer[0] = DONE;
 	answer[3] = count;
 	for (u32 i = 0; i < count; i++)
@@ -75,6 +77,10 @@ static void set_traps(void)
 	};
 
 	hypercall(__HYPERVISOR_set_trap_table, (ulong)traps, 0, 0, 0);
+	if (IS64)
+		hypercall(__HYPERVISOR_set_callbacks, (ulong)event, 0, 0, 0);
+	else
+		hypercall(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, (ulong)event, 0, 0);
 }
 
 /* Sleeps for a moment, but not at once: the next batch mostly is there soon. */

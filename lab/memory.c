@@ -3,7 +3,7 @@
 
 #define POOL_MAX 65536
 
-ulong boot_mfn[8], frame_mfn[FRAMES_MAX], current_base;
+ulong boot_mfn[8], frame_mfn[FRAMES_MAX];
 u32 frames, pae_xen_slot = ENTRIES, ldt_entries;
 const u64 *b1;
 u8 alias[FRAMES_MAX][PAGE] __attribute__((aligned(4096)));
@@ -15,7 +15,7 @@ static const table *l1_of[4]; /* by entry of B2 */
 static ulong pool[POOL_MAX];
 static u32 pool_count;
 static volatile struct vcpu_time_info *time;
-static u8 shared_info[PAGE] __attribute__((aligned(4096)));
+u8 shared_info[PAGE] __attribute__((aligned(4096)));
 
 static ulong pfn_of(const void *address)
 {
@@ -67,7 +67,6 @@ static void find_tables(void)
 	boot_mfn[2] = mfn_in(l2_entry);
 	boot_mfn[1] = mfn_in(l2[1]);
 	b1 = *l1_of[1];
-	current_base = boot_mfn[IS64 ? 4 : 3];
 }
 
 u64 pte_of(const void *address)
@@ -91,11 +90,10 @@ int map_frame(const void *address, ulong mfn, u64 flags)
 	return map(address, (u64)mfn * PAGE | flags);
 }
 
+/* By writing the entry again: an mmuext_op would first clean up what a call has left (rules 16.4). */
 void tlb_flush(const void *address)
 {
-	struct mmuext_op op = {MMUEXT_INVLPG_LOCAL, (ulong)address, 0};
-
-	hypercall(__HYPERVISOR_mmuext_op, (ulong)&op, 1, 0, DOMID_SELF);
+	map(address, pte_of(address));
 }
 
 ulong fresh_frame(void)

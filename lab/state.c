@@ -105,7 +105,6 @@ static void let_go(void)
 
 	if (mmuext(ops, IS64 ? 3 : 2, &done) || hypercall(__HYPERVISOR_set_gdt, 0, 0, 0, 0))
 		die("the boot base pointer cannot be loaded");
-	current_base = boot_mfn[IS64 ? 4 : 3];
 	ldt_entries = 0;
 	for (u32 slot = 0; slot < ENTRIES; slot++)
 		if (b1[slot])
@@ -116,7 +115,7 @@ static void let_go(void)
 	for (u32 i = 0; i < frames + BOOT_TABLES; i++) {
 		ulong mfn = i < frames ? frame_mfn[i] : boot_table(i - frames);
 
-		if ((types[i] & PFINFO_PINNED) && types[i] != PFINFO_XTAB && mfn != current_base)
+		if ((types[i] & PFINFO_PINNED) && types[i] != PFINFO_XTAB && mfn != boot_mfn[IS64 ? 4 : 3])
 			ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, mfn, 0};
 	}
 	if (count && mmuext(ops, count, &done))

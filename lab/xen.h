@@ -18,6 +18,7 @@
 #define __HYPERVISOR_set_trap_table 0
 #define __HYPERVISOR_mmu_update 1
 #define __HYPERVISOR_set_gdt 2
+#define __HYPERVISOR_set_callbacks 4
 #define __HYPERVISOR_update_descriptor 10
 #define __HYPERVISOR_memory_op 12
 #define __HYPERVISOR_multicall 13
@@ -29,6 +30,10 @@
 #define __HYPERVISOR_mmuext_op 26
 #define __HYPERVISOR_sched_op 29
 #define __HYPERVISOR_domctl 36
+
+/* The first two bytes of shared_info, vCPU 0's evtchn_upcall_pending and evtchn_upcall_mask, as one word. */
+#define EVENT_PENDING 0x001
+#define EVENT_MASKED 0x100
 
 #ifndef __ASSEMBLER__
 

@@ -2,8 +2,8 @@
 import type { Environment, Operation } from '../program/operation.js';
 import { type Draw, oneIn } from './draw.js';
 
-/** How much a program is disturbed: never, by events only, by events and lost races. */
-export type Mood = 'calm' | 'events' | 'races';
+/** How much a program is disturbed: never, by events that are there when an operation begins, by any events, by events and lost races. */
+export type Mood = 'calm' | 'early events' | 'events' | 'races';
 
 const INTERRUPTIBLE = new Set<Operation['kind']>([
   'mmu_update',
@@ -23,6 +23,7 @@ const INTERRUPTIBLE = new Set<Operation['kind']>([
 export function disturbance(draw: Draw, mood: Mood, operation: Operation): Environment {
   if (operation.kind === 'destroy') return { preempt: draw.below(20) };
   if (mood === 'calm' || !INTERRUPTIBLE.has(operation.kind) || oneIn(draw, 2)) return {};
+  if (mood === 'early events') return { preempt: 0 };
   if (mood === 'races' && oneIn(draw, 2)) return { contend: draw.below(oneIn(draw, 4) ? 8 : 3) };
   return { preempt: draw.below(oneIn(draw, 4) ? 8 : 3) };
 }

@@ -26,7 +26,7 @@ function grow(words: number): void {
 
 /**
  * The records of a program of at most `length` operations; it ends where its domain does. `model` runs along, so that each operation is chosen with
- * the state in view; it is left in the program's final state. Operations that do not `fit` are left out.
+ * the state in view; it is left in the program's final state. Operations that do not `fit` are left out. Without a `mood` it is drawn.
  */
 export function drawProgram(
   draw: Draw,
@@ -34,10 +34,11 @@ export function drawProgram(
   length: number,
   model: Model,
   fits: (code: Int32Array, at: number) => boolean = () => true,
+  mood?: Mood,
 ): Int32Array {
   if (model.machine === machine) model.reset();
   else model.start(machine);
-  const author = new Author(draw, new Scene(draw, machine, model));
+  const author = new Author(draw, new Scene(draw, machine, model), mood);
   const operation: number[] = [];
   let words = 0;
   for (let i = 0; i < length; i++) {
@@ -54,9 +55,13 @@ export function drawProgram(
   return code.slice(0, words);
 }
 
+/** With the losses of Xen 4.17 nothing is disturbed: what is known of them is known of that (rules 14). */
+function drawMood(draw: Draw, { quirks }: Machine): Mood {
+  return quirks === 'shipped' ? 'calm' : pick<Mood>(draw, ['calm', 'events', 'races']);
+}
+
 /** Chooses operation after operation: the steps of a plan, single ones in between, and what goes on after an interruption. */
 class Author {
-  private readonly mood: Mood;
   /** How seldom single operations come between the steps of a plan. */
   private readonly patience: number;
   /** How many of the last operations destroy the domain. */
@@ -66,8 +71,8 @@ class Author {
   constructor(
     private readonly draw: Draw,
     private readonly scene: Scene,
+    private readonly mood = drawMood(draw, scene.machine),
   ) {
-    this.mood = scene.machine.quirks === 'shipped' ? 'calm' : pick<Mood>(draw, ['calm', 'events', 'races']);
     this.patience = 1 + draw.below(8);
     this.ending = oneIn(draw, 6) ? 1 + draw.below(6) : 0;
   }

@@ -1,11 +1,17 @@
 /** Programs drawn for the lab: what the fuzzer draws, without what cannot be brought about on real Xen. */
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { pick } from '../generate/draw.js';
+import { oneIn, pick } from '../generate/draw.js';
 import { machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
 import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
-import { OP_DECREASE_RESERVATION, OP_RECEIVE, W_FRAME } from '../program/record.js';
+import {
+  ENVIRONMENT_MASK,
+  OP_DECREASE_RESERVATION,
+  OP_RECEIVE,
+  OP_RESUME,
+  W_FRAME,
+} from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
@@ -40,16 +46,22 @@ export class LabAuthor {
     const machine = labMachine(this.build, draw.below(2) === 0);
     const { scout } = this;
     const decreased = new Set<number>();
+    const interruptible: number[] = [];
     const fits = (code: Int32Array, at: number) => {
       if (whyNotOperation(code, at, machine) !== undefined || takesTheKernelAway(scout, code, at))
         return false;
       if (writesHalfOfXensSlot(code, at, machine)) return false;
       const opcode = code[at]! & 0xff;
+      // One of these goes on.
+      if (opcode === OP_RESUME && interruptible.some((call) => takesTheKernelAway(scout, code, call)))
+        return false;
+      if (opcode !== OP_RESUME && (code[at]! & ENVIRONMENT_MASK) !== 0) interruptible.push(at);
       const mfn = code[at + W_FRAME]!;
       if (opcode === OP_DECREASE_RESERVATION) decreased.add(mfn);
       return opcode !== OP_RECEIVE || !decreased.has(mfn); // the lab cannot say what it would hold
     };
     const length = 1 + draw.below(pick(draw, LENGTHS));
-    return { machine, code: drawProgram(draw, machine, length, scout, fits) };
+    const mood = oneIn(draw, 2) ? 'early events' : 'calm';
+    return { machine, code: drawProgram(draw, machine, length, scout, fits, mood) };
   }
 }

@@ -1,4 +1,4 @@
-/** Which programs the lab can run: those of a dom0 on one vCPU, which nothing interrupts. */
+/** Which programs the lab can run: those of a dom0 on one vCPU, whose calls an event interrupts at once or not at all. */
 import { mfnOf, P } from '../../models/x86/entry.js';
 import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
@@ -45,7 +45,10 @@ const RUNNABLE = new Set([
   op.OP_MULTICALL,
   op.OP_FILL_ENTRY,
   op.OP_GDT_FRAME,
+  op.OP_RESUME,
 ]);
+/** The environment of `preempt=0`: an event that is pending when the call begins. */
+const AT_ONCE = 1 << op.PREEMPT_SHIFT;
 const ADDRESSED = new Set([op.OP_STORE, op.OP_UPDATE_VA, op.OP_SET_LDT]);
 const WITH_ENTRY = new Set([
   op.OP_STORE,
@@ -114,8 +117,8 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   const frame = code[at + op.W_FRAME]! >>> 0;
   if (!RUNNABLE.has(opcode))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
-  if ((word & op.ENVIRONMENT_MASK) !== 0)
-    return 'has a vCPU or an interruption, which cannot be brought about';
+  if ((word & op.ENVIRONMENT_MASK & ~AT_ONCE) !== 0)
+    return 'has another vCPU, or an interruption besides preempt=0, which cannot be brought about';
   if (WITH_ENTRY.has(opcode) && !hasName(mfnOf(code[at + op.W_LOW]!, code[at + op.W_HIGH]!), machine))
     return 'has an entry to a frame without a name';
   if (opcode === op.OP_UPDATE_DESCRIPTOR && isPresentElsewhere(code, at, machine))

@@ -34,6 +34,59 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(20);
 }
 
+/** A pin slot by slot, a list that first cleans up, a pin that never goes on, MOV CR3 and NEW_BASEPTR (rules 16.3, 16.4). */
+const INTERRUPTED = `pvmmu 1
+
+program calls
+machine x86_64 frames=8 domain=hardware
+mmu_update F1[1] F2|P -> ok
+mmu_update F1[5] F3|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+update_va W3 0 -> ok
+pin L2 F1 preempt=0 -> preempted
+update_va W4 F1|P|RW -> EBUSY
+pin L3 F1 -> EINVAL
+resume preempt=0 -> preempted
+resume preempt=0 -> preempted
+resume -> ok
+unpin F1 preempt=0 -> preempted
+mmuext_op_list preempt=0
+  pin L1 F2
+  pin L1 F3
+end -> preempted
+resume preempt=0 -> preempted
+resume -> ok done=2
+pin L2 F1 preempt=0 -> preempted
+final F1 none [1]=F2|P|US [5]=F3|P|US
+final F2 L1 pinned
+final F3 L1 pinned
+
+program base
+machine x86_64 frames=8 domain=hardware
+mmu_update F1[0] F2|P -> ok
+mmu_update F1[511] B3|P|RW|US -> ok
+mmu_update F2[3] F3|P -> ok
+mmu_update F3[0] F4|P -> ok
+mmu_update F3[9] F5|P -> ok
+multicall
+  update_va W1 0 -> ok
+  update_va W2 0 -> ok
+  update_va W3 0 -> ok
+  update_va W4 0 -> ok
+  update_va W5 0 -> ok
+end -> ok
+write_cr3 F1 preempt=0 -> preempted
+resume preempt=0 -> preempted
+resume -> ok
+new_baseptr B4 preempt=0 -> preempted
+resume -> ok
+resume -> none
+final F1 none [0]=F2|P|US [258]=F1|P|RW|NX [511]=B3|P|RW|US
+final F2 none [3]=F3|P|US
+final F3 none [0]=F4|P|US [9]=F5|P|US
+`;
+
 describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
   test('answers as it was recorded, also where a QEMU is killed in between', async () => {
     let killed = 0;
@@ -55,6 +108,12 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     expect(killed).toBe(1);
     expect(run.status).toBe(0);
     expect(qemus()).toEqual([]);
+  });
+
+  test('is interrupted where a program says so, and goes on where it was', async () => {
+    writeFileSync(join(folder, 'interrupted.pvmmu'), INTERRUPTED);
+    const { out } = await pvmmu(['xen', 'run', 'interrupted.pvmmu'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 28 operations, 28 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

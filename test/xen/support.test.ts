@@ -20,6 +20,8 @@ describe('the lab runs', () => {
     'write_cr3 F1',
     'release F1',
     'update_descriptor F1[3] 0xcf9a000000fff0',
+    'pin L2 F1 preempt=0',
+    'resume preempt=0',
   ])('%s', (line) => {
     expect(whyNot(program(line), XEN)).toBeUndefined();
   });
@@ -27,6 +29,7 @@ describe('the lab runs', () => {
   test('programs as they are drawn for it', () => {
     const author = new LabAuthor(XEN, 'support');
     const model = new OptimizedModel();
+    let interrupted = 0;
     for (let i = 0; i < 200; i++) {
       const { machine, code } = author.program(i);
       expect(whyNot({ machine, code }, XEN)).toBeUndefined();
@@ -36,8 +39,10 @@ describe('the lab runs', () => {
         expect(writesHalfOfXensSlot(code, at, machine)).toBe(false);
         expect(takesTheKernelAway(model, code, at), `program ${i}, record ${at / RECORD}`).toBe(false);
         model.run(code, at, new Int32Array(code.length / RECORD));
+        if (model.interrupted(0) !== 0) interrupted++;
       }
     }
+    expect(interrupted).toBeGreaterThan(50);
   });
 });
 
@@ -46,7 +51,8 @@ describe('the lab cannot run', () => {
     ['touch W1', 'touch, which cannot be brought about'],
     ['iret_user', 'iret_user, which cannot be brought about'],
     ['destroy', 'destroy, which cannot be brought about'],
-    ['pin L1 F1 preempt=0', 'an interruption'],
+    ['pin L1 F1 preempt=1', 'an interruption besides preempt=0'],
+    ['pin L1 F1 contend=0', 'an interruption besides preempt=0'],
     ['mmu_update 0x1234[3] F1|P', 'a frame by its number'],
     ['mmu_update F1[3] 0x1234|P', 'a frame without a name'],
     ['update_descriptor F1[3] 0xcf9a000000ffff', 'a descriptor that is an entry'],
