@@ -67,7 +67,7 @@ export function entryFault(
   return undefined;
 }
 
-function forbiddenFlags(machine: Machine, level: number): number {
+export function forbiddenFlags(machine: Machine, level: number): number {
   if (level === TYPE_L1)
     return (machine.hardwareDomain ? 0 : CACHE_ATTRIBUTES) | (machine.debugBuild ? GNTTAB : 0);
   const all = PWT | PCD | PSE | G;
@@ -75,7 +75,7 @@ function forbiddenFlags(machine: Machine, level: number): number {
 }
 
 /** A 32-bit L3 gets US and RW, but one that is resumed after a failure may have lost them (rules 2.2, 2.11). */
-function requiredFlags(machine: Machine, level: number): number {
+export function requiredFlags(machine: Machine, level: number): number {
   if (machine.arch === 'x86_32') return 0;
   return level === TYPE_L4 ? US | A : US;
 }

@@ -11,10 +11,12 @@ export class FrameSet {
     this.stamps = new Int32Array(frames);
   }
 
-  add(mfn: number): void {
-    if (this.stamps[mfn] === this.stamp) return;
+  /** False if the frame is in it already. */
+  add(mfn: number): boolean {
+    if (this.stamps[mfn] === this.stamp) return false;
     this.stamps[mfn] = this.stamp;
     this.list[this.size++] = mfn;
+    return true;
   }
 
   clear(): void {

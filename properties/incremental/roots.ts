@@ -2,7 +2,7 @@
 import type { ModelState } from '../../models/model.js';
 import { INFO_TYPE, TYPE_SEG_DESC } from '../../models/x86/page-type.js';
 import { LDT_PAGES, isLinearToParent } from '../recount.js';
-import type { FrameSet } from './frame-set.js';
+import { type Holdings, ROOTED } from './holdings.js';
 
 /** GDT frames of a vCPU (7168 descriptors). */
 const GDT_FRAMES = 14;
@@ -34,13 +34,18 @@ export class Roots {
   /** vCPUs with a deferred table. */
   deferredTables = 0;
   dying = false;
+  /** Of the last `follow`: a base pointer is another now; so is the size of a GDT or LDT. */
+  rebased = false;
+  resized = false;
+  /** Some TLB holds a translation. */
+  translates = false;
   /** A frame of GDT or LDT that does not even exist. */
   stray = 0;
   private readonly cpus: readonly CpuRoots[];
 
   constructor(
     private readonly state: ModelState,
-    private readonly touched: FrameSet,
+    private readonly held: Holdings,
     frames: number,
   ) {
     this.bases = new Uint8Array(frames);
@@ -50,11 +55,13 @@ export class Roots {
     this.cpus = Array.from({ length: state.machine.vcpus }, () => new CpuRoots());
   }
 
-  /** Follows the base pointers and the deferred tables; whether a base pointer is another now. */
-  follow(): boolean {
+  /** Follows the base pointers and the deferred tables, and looks for what else has to be. */
+  follow(): void {
     const { state, cpus } = this;
     this.dying = state.dying() !== 0;
-    let rebased = false;
+    this.rebased = false;
+    this.resized = false;
+    this.translates = false;
     for (let cpu = 0; cpu < cpus.length; cpu++) {
       const known = cpus[cpu];
       if (
@@ -63,11 +70,13 @@ export class Roots {
         state.loadedBase(cpu) !== known.loaded
       ) {
         this.followBases(known, cpu);
-        rebased = true;
+        this.rebased = true;
       }
-      if (known.deferred !== 0 || state.deferred(cpu) !== 0) this.followDeferred(known, cpu);
+      if ((known.deferred | state.deferred(cpu)) !== 0) this.followDeferred(known, cpu);
+      if (state.gdtFrames(cpu) !== known.gdtFrames || state.ldtEntries(cpu) !== known.ldtEntries)
+        this.resized = true;
+      if (state.tlbSize(cpu) !== 0) this.translates = true;
     }
-    return rebased;
   }
 
   private followBases(known: CpuRoots, cpu: number): void {
@@ -83,7 +92,7 @@ export class Roots {
   private base(mfn: number, by: number): void {
     if (mfn === 0 || mfn >= this.bases.length) return;
     this.bases[mfn] += by;
-    this.touched.add(mfn);
+    this.held.count(mfn, ROOTED, by);
   }
 
   /** Touches table and parent even if they wait on: whether they are linear depends on what they are now. */
@@ -99,11 +108,11 @@ export class Roots {
   private wait({ deferred, whole, parent }: CpuRoots, by: number): void {
     if (deferred === 0) return;
     this.deferredTables += by;
-    if (parent !== 0 && parent < this.waiting.length) this.touched.add(parent);
+    if (parent !== 0 && parent < this.waiting.length) this.held.touched.add(parent);
     if (deferred >= this.waiting.length) return;
     this.waiting[deferred] += by;
     this.waitingWhole[deferred] += by * whole;
-    this.touched.add(deferred);
+    this.held.touched.add(deferred);
   }
 
   /** Linear entries of the table's own to tables that still wait for their cleanup. */
@@ -121,17 +130,8 @@ export class Roots {
   }
 
   /** Whether the frame's use as descriptor table may have changed: only then are GDT and LDT read again. */
-  concerns(mfn: number): boolean {
-    return this.segments[mfn] !== 0 || (this.state.info(mfn) & INFO_TYPE) === TYPE_SEG_DESC;
-  }
-
-  resized(): boolean {
-    const { state, cpus } = this;
-    for (let cpu = 0; cpu < cpus.length; cpu++) {
-      const known = cpus[cpu];
-      if (state.gdtFrames(cpu) !== known.gdtFrames || state.ldtEntries(cpu) !== known.ldtEntries) return true;
-    }
-    return false;
+  concerns(mfn: number, info: number): boolean {
+    return this.segments[mfn] !== 0 || (info & INFO_TYPE) === TYPE_SEG_DESC;
   }
 
   followSegments(): void {
@@ -162,6 +162,6 @@ export class Roots {
       return;
     }
     this.segments[mfn] += by;
-    this.touched.add(mfn);
+    this.held.count(mfn, ROOTED, by);
   }
 }

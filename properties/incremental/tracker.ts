@@ -4,12 +4,12 @@
  * The tracker keeps its own account of who holds which frame, by following the entries and information words
  * that the model says have changed, and holds every frame concerned against that account. The hardware walk
  * follows from what is checked of each entry: whatever the processor uses as a table is a validated table of
- * that level, or a table of the same level behind a read-only entry, and no such frame is mapped writable.
+ * that level, or a table of the same level behind a read-only entry, and no such frame is mapped writable. What must
+ * be left of a dead domain follows from the counts.
  */
 import type { Model } from '../../models/model.js';
 import { WHOLE_FRAME } from '../../models/x86/changes.js';
 import { RO_MPT_SLOT } from '../../models/x86/xen-entries.js';
-import { deadDomain } from '../dead-domain.js';
 import { isGuests } from '../frames.js';
 import type { Violation } from '../invariant.js';
 import { loadedBase } from '../loaded-base.js';
@@ -37,13 +37,14 @@ export class Tracker {
     this.frames = model.frameLimit;
     this.cpus = model.machine.vcpus;
     this.held = new Holdings(model, this.frames);
-    this.roots = new Roots(model, this.held.touched, this.frames);
+    this.roots = new Roots(model, this.held, this.frames);
     this.verdicts = new FrameVerdict(model, this.held, this.roots);
     for (let mfn = 0; mfn < this.frames; mfn++) {
       this.held.touched.add(mfn);
       this.held.countTable(mfn);
     }
-    const violation = this.verdict(this.followRoots(true));
+    this.followRoots(true);
+    const violation = this.verdict();
     this.held.dirty.clear();
     return violation;
   }
@@ -72,7 +73,8 @@ export class Tracker {
     if (this.model.frameLimit !== this.frames) return this.start();
     const descriptors = this.dropChanged(several || this.roots.deferredTables > 0);
     this.countChanged();
-    return this.verdict(this.followRoots(descriptors));
+    this.followRoots(descriptors);
+    return this.verdict();
   }
 
   /** Drops what changed tables and slots held; whether a descriptor table is among the frames. */
@@ -82,16 +84,18 @@ export class Tracker {
     let descriptors = false;
     for (let i = 0; i < changes.frameCount; i++) {
       const mfn = changes.frames[i];
-      if (mfn >>> 0 >= frames) continue;
-      held.touched.add(mfn);
-      if (!held.hasShape(mfn, several)) this.recountLater(mfn);
-      if (roots.concerns(mfn)) descriptors = true;
+      if (mfn >>> 0 >= frames || !held.touched.add(mfn)) continue;
+      const info = model.info(mfn);
+      if (!held.hasShape(mfn, info, several)) this.recountLater(mfn);
+      if (roots.concerns(mfn, info)) descriptors = true;
     }
+    this.dropPending();
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i];
       const slot = changes.slots[2 * i + 1];
       if (mfn >>> 0 >= frames || !held.isCounted(mfn)) continue;
       if (slot === WHOLE_FRAME || held.isPartial(mfn)) {
+        held.dropTable(mfn);
         this.recountLater(mfn);
       } else {
         held.dirty.add(mfn);
@@ -102,13 +106,16 @@ export class Tracker {
   }
 
   private recountLater(mfn: number): void {
-    this.held.dropTable(mfn);
     if (this.pendingCount === this.pending.length) {
       const larger = new Int32Array(this.pending.length * 2);
       larger.set(this.pending);
       this.pending = larger;
     }
     this.pending[this.pendingCount++] = mfn;
+  }
+
+  private dropPending(): void {
+    for (let i = 0; i < this.pendingCount; i++) this.held.dropTable(this.pending[i]);
   }
 
   /** Counts changed tables and slots afresh, by what is in memory now. */
@@ -128,34 +135,33 @@ export class Tracker {
     }
   }
 
-  private followRoots(descriptors: boolean): boolean {
-    const rebased = this.roots.follow();
-    if (descriptors || this.roots.resized()) this.roots.followSegments();
-    return rebased;
+  private followRoots(descriptors: boolean): void {
+    this.roots.follow();
+    if (descriptors || this.roots.resized) this.roots.followSegments();
   }
 
   /** Checks every frame touched in this step. */
-  private verdict(rebased: boolean): Violation | undefined {
-    const { held } = this;
+  private verdict(): Violation | undefined {
+    const { held, roots } = this;
+    const { touched } = held;
     let violation = held.fault;
     held.fault = undefined;
-    if (rebased) violation ??= this.baseVerdict();
-    const { stray } = this.roots;
-    if (stray !== 0) violation ??= segmentFault(this.model, stray, 'a frame of the GDT or LDT');
-    const { list, size } = held.touched;
-    for (let i = 0; i < size && violation === undefined; i++) violation = this.verdicts.of(list[i]);
-    held.touched.clear();
-    return violation ?? this.cpuVerdict();
+    if (roots.rebased) violation ??= this.baseVerdict();
+    if (roots.stray !== 0) violation ??= segmentFault(this.model, roots.stray, 'a frame of the GDT or LDT');
+    for (let i = 0; i < touched.size && violation === undefined; i++)
+      violation = this.verdicts.of(touched.list[i]);
+    if (roots.translates) violation ??= this.tlbVerdict();
+    touched.clear();
+    return violation;
   }
 
-  /** What may change although no frame has: the TLBs; and the rare step that can be a domain's last. */
-  private cpuVerdict(): Violation | undefined {
-    const { model, roots, cpus } = this;
-    for (let cpu = 0; cpu < cpus; cpu++) {
-      const violation = model.tlbSize(cpu) > 0 ? tlbFault(model, cpu) : undefined;
+  /** What TLBs hold may change although no frame does. */
+  private tlbVerdict(): Violation | undefined {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      const violation = tlbFault(this.model, cpu);
       if (violation) return violation;
     }
-    return roots.dying ? deadDomain.check(model) : undefined;
+    return undefined;
   }
 
   /** A new base pointer may name no frame at all; and its slot for the M2P must have been filled. */

@@ -2,12 +2,17 @@
 import type { ModelState } from '../../models/model.js';
 import {
   INFO_ALLOCATED,
+  INFO_OWNER,
+  INFO_OWNER_SHIFT,
   INFO_PAE_XEN_L2,
   INFO_PARTIAL,
   INFO_PINNED,
   INFO_SPECIAL,
   INFO_TYPE,
+  INFO_VALIDATED,
+  OWNER_GUEST,
   OWNER_IO,
+  TYPE_WRITABLE,
 } from '../../models/x86/page-type.js';
 import { isGuests, isValidatedTable, ownerOf } from '../frames.js';
 import type { Invariant, Violation } from '../invariant.js';
@@ -20,13 +25,28 @@ import { basesFault, ownerFault, segmentFault } from '../owned-tables.js';
 import { countFault } from '../reference-counts.js';
 import { tableTree } from '../table-tree.js';
 import { frameName } from '../wording.js';
-import type { Holdings } from './holdings.js';
+import {
+  ACCOUNT_SHIFT,
+  HANDED,
+  type Holdings,
+  LINEAR_IN,
+  LINEAR_OUT,
+  LOWER,
+  LOWER_TYPE,
+  READ_ONLY,
+  ROOTED,
+  WRITABLE,
+} from './holdings.js';
 import type { Roots } from './roots.js';
 
 /** Information words have 13 bits; the key adds the type count as none, one or more, and whether there is a general one. */
 const KEY_TYPE_SHIFT = 13;
 const KEY_GENERAL_SHIFT = 15;
 const KEYS = 1 << 16;
+
+/** What a plain frame's information word says of these: that it is the guest's. */
+const NOT_PLAIN = INFO_OWNER | INFO_PARTIAL | INFO_SPECIAL;
+const PLAIN = OWNER_GUEST << INFO_OWNER_SHIFT;
 
 export class FrameVerdict {
   /** Keys of states found legal before. */
@@ -39,10 +59,45 @@ export class FrameVerdict {
   ) {}
 
   of(mfn: number): Violation | undefined {
-    const { state, held } = this;
+    return this.isPlain(mfn) ? undefined : this.fault(mfn);
+  }
+
+  /**
+   * Whether nothing is wrong with a frame that is as most are: the guest's, whole, and held by entries and its pin
+   * alone. Of any other frame, and of one with a fault, it says no.
+   */
+  private isPlain(mfn: number): boolean {
+    const { state, held, roots } = this;
+    const { words } = held;
+    const at = mfn << ACCOUNT_SHIFT;
+    const info = state.info(mfn);
+    if ((info & NOT_PLAIN) !== PLAIN || roots.deferredTables !== 0 || roots.dying) return false;
+    const rare = words[at | LINEAR_IN] | words[at | LINEAR_OUT] | words[at | HANDED] | words[at | ROOTED];
+    if ((rare | state.linearCount(mfn) | state.partialFrom(mfn)) !== 0) return false;
+    const type = state.typeCount(mfn);
+    const general = state.generalCount(mfn);
+    const writable = words[at | WRITABLE];
+    const lower = words[at | LOWER];
+    const both = writable + lower + ((info & INFO_PINNED) !== 0 ? 1 : 0);
+    if (type !== both + state.lostTypeReferences(mfn)) return false;
+    const allocated = (info & INFO_ALLOCATED) !== 0 ? 1 : 0;
+    if (general !== both + words[at | READ_ONLY] + allocated + state.lostGeneralReferences(mfn)) return false;
+    if (writable !== 0 && (info & INFO_TYPE) !== TYPE_WRITABLE) return false;
+    if (lower !== 0 && !this.isWanted(info, words[at | LOWER_TYPE], lower)) return false;
+    return this.legal[legalKey(info, type, general)] === 1;
+  }
+
+  /** Whether a table is what the entries of the level above, this many, took it for. */
+  private isWanted(info: number, wanted: number, lower: number): boolean {
+    if ((info & (INFO_TYPE | INFO_PAE_XEN_L2)) !== wanted) return false;
+    return (info & INFO_VALIDATED) !== 0 && (lower === 1 || (wanted & INFO_PAE_XEN_L2) === 0);
+  }
+
+  private fault(mfn: number): Violation | undefined {
+    const { state } = this;
     const info = state.info(mfn);
     return (
-      writableFault(state, mfn, info, held.writable[mfn]) ??
+      writableFault(state, mfn, info, this.held.words[(mfn << ACCOUNT_SHIFT) | WRITABLE]) ??
       this.counts(mfn, info) ??
       this.linear(mfn) ??
       this.legality(mfn, info) ??
@@ -54,10 +109,12 @@ export class FrameVerdict {
 
   /** The counts that the frame must have (rules 2.10, 16.5), and those that it has. */
   private counts(mfn: number, info: number): Violation | undefined {
-    const { state, held, roots } = this;
-    const both = held.lower[mfn] + held.linearIn[mfn] + roots.segments[mfn] + roots.bases[mfn];
+    const { state, roots } = this;
+    const { words } = this.held;
+    const at = mfn << ACCOUNT_SHIFT;
+    const both = words[at | LOWER] + words[at | LINEAR_IN] + words[at | ROOTED];
     let type = both;
-    let general = both + held.handed[mfn];
+    let general = both + words[at | HANDED];
     if (roots.deferredTables > 0) {
       type += roots.waitingWhole[mfn];
       general += roots.waiting[mfn];
@@ -71,16 +128,17 @@ export class FrameVerdict {
       general += own + state.lostGeneralReferences(mfn) + ((info & INFO_ALLOCATED) !== 0 ? 1 : 0);
     }
     if (isGuests(info)) {
-      type += held.writable[mfn];
-      general += held.writable[mfn] + held.readOnly[mfn];
+      type += words[at | WRITABLE];
+      general += words[at | WRITABLE] + words[at | READ_ONLY];
     }
     return countFault(state, mfn, type, general);
   }
 
   private linear(mfn: number): Violation | undefined {
     const { held, roots } = this;
-    let out = held.linearOut[mfn];
-    let into = held.linearIn[mfn];
+    const at = mfn << ACCOUNT_SHIFT;
+    let out = held.words[at | LINEAR_OUT];
+    let into = held.words[at | LINEAR_IN];
     if (roots.deferredTables > 0) {
       out += roots.linearOut(mfn);
       into += roots.linearIn(mfn);
@@ -101,10 +159,7 @@ export class FrameVerdict {
       roots.dying
     )
       return stateFault(state, mfn, info);
-    const key =
-      info |
-      (Math.min(state.typeCount(mfn), 2) << KEY_TYPE_SHIFT) |
-      (state.generalCount(mfn) > 0 ? 1 << KEY_GENERAL_SHIFT : 0);
+    const key = legalKey(info, state.typeCount(mfn), state.generalCount(mfn));
     if (this.legal[key] === 1) return undefined;
     const violation = stateFault(state, mfn, info);
     if (!violation) this.legal[key] = 1;
@@ -113,12 +168,14 @@ export class FrameVerdict {
 
   /** Whether the frame is what the entries that name it, counted in whichever step, took it for. */
   private holders(mfn: number, info: number): Violation | undefined {
-    const { state, held } = this;
-    if (held.readOnly[mfn] + held.writable[mfn] > 0 && !isMappable(info))
+    const { state } = this;
+    const { words } = this.held;
+    const at = mfn << ACCOUNT_SHIFT;
+    if (words[at | READ_ONLY] + words[at | WRITABLE] > 0 && !isMappable(info))
       return explained(state, ownedMappings, mfn);
-    const lower = held.lower[mfn];
-    if (lower === 0 && held.linearIn[mfn] === 0) return undefined;
-    const wanted = held.lowerType[mfn];
+    const lower = words[at | LOWER];
+    if (lower === 0 && words[at | LINEAR_IN] === 0) return undefined;
+    const wanted = words[at | LOWER_TYPE];
     const fits =
       isGuests(info) &&
       (isValidatedTable(info) || this.roots.dying) &&
@@ -135,6 +192,11 @@ export class FrameVerdict {
     }
     return roots.segments[mfn] > 0 ? segmentFault(state, mfn, 'a frame of the GDT or LDT') : undefined;
   }
+}
+
+/** What `stateFault` depends on, of a frame that is neither partial nor deferred. */
+function legalKey(info: number, type: number, general: number): number {
+  return info | (Math.min(type, 2) << KEY_TYPE_SHIFT) | (general > 0 ? 1 << KEY_GENERAL_SHIFT : 0);
 }
 
 /** The scan finds the entry in question; this is off the fast path. */

@@ -38,6 +38,8 @@ export interface Failure {
 
 export class Lockstep {
   private readonly tracker: Tracker;
+  /** The reference model, where it runs each operation too. */
+  private readonly beside: Model | undefined;
   /** Of the reference model's state and of the optimized one's, where they are compared at the end. */
   private readonly digests: readonly [StateDigest, StateDigest] | undefined;
   private machine: Machine | undefined;
@@ -52,9 +54,10 @@ export class Lockstep {
     /** References lost as Xen 4.17 loses them are failures too (rules 14). */
     private readonly reportsLosses = false,
     /** When the reference model is asked. */
-    private readonly compares: 'each' | 'end' = 'each',
+    compares: 'each' | 'end' = 'each',
   ) {
     this.tracker = new Tracker(optimized);
+    this.beside = compares === 'each' ? reference : undefined;
     if (reference && compares === 'end')
       this.digests = [new StateDigest(reference), new StateDigest(optimized)];
   }
@@ -119,13 +122,11 @@ export class Lockstep {
     this.operation++;
     const word = code[at + W_OPCODE]!;
     const several = (word & 0xff) >= OP_MMU_UPDATE_LIST || (word & ENVIRONMENT_MASK) !== 0;
-    if (this.compares === 'each') this.reference?.run(code, at, expected);
+    this.beside?.run(code, at, expected);
     this.optimized.run(code, at, found);
     this.digests?.[1].follow();
     return (
-      (this.reference && this.compares === 'each'
-        ? compareResults(expected, found, code, at, this.operation)
-        : undefined) ??
+      (this.beside && compareResults(expected, found, code, at, this.operation)) ??
       this.compareStep(several) ??
       this.judgeEffort() ??
       ((word & 0xff) === OP_DESTROY && found[at >> RECORD_SHIFT] === OK ? this.judgeEnd() : undefined)
@@ -155,9 +156,8 @@ export class Lockstep {
   }
 
   private compareStep(several: boolean): Failure | undefined {
-    const { operation } = this;
-    const difference =
-      this.reference && this.compares === 'each' ? compareChanges(this.reference, this.optimized) : undefined;
+    const { operation, beside } = this;
+    const difference = beside && compareChanges(beside, this.optimized);
     const violation = this.tracker.step(several);
     if (difference) return { kind: 'state', operation, message: difference.message };
     return violation ? invariantFailure(operation, violation) : undefined;
