@@ -38,14 +38,15 @@ export const LINEAR_IN = 3;
 export const LINEAR_OUT = 4;
 /** Partial tables that hold a general reference on it, their child. */
 export const HANDED = 5;
-/** Times that base pointers and descriptor tables name it. */
-export const ROOTED = 6;
+/** Base pointers that name it; and places of GDTs and LDTs. */
+export const BASES = 6;
+export const SEGMENTS = 7;
 /** The type (and pae mark) that the entries counted as LOWER want it to have. */
-export const LOWER_TYPE = 7;
+export const LOWER_TYPE = 8;
 /** Information and slots by which the table has been counted; 0 for a frame that is none. */
-const SHAPE = 8;
+const SHAPE = 9;
 /** The information word when it was last looked at: of a table, when it was counted. */
-const INFO = 9;
+const INFO = 10;
 
 /** In a slot's reference, which is otherwise the place of the word that counts it: there is one. */
 const HELD = 4;
@@ -81,6 +82,11 @@ export class Holdings {
     this.dirty = new FrameSet(frames);
     this.pages = new ShadowPages(frames);
     this.rules = new EntryRules(state.machine);
+  }
+
+  /** Holders of one kind. */
+  of(mfn: number, kind: number): number {
+    return this.words[(mfn << ACCOUNT_SHIFT) | kind];
   }
 
   /** Counts holders of one kind, or takes them off. */

@@ -2,10 +2,12 @@
 import type { ModelState } from '../../models/model.js';
 import { INFO_TYPE, TYPE_SEG_DESC } from '../../models/x86/page-type.js';
 import { LDT_PAGES, isLinearToParent } from '../recount.js';
-import { type Holdings, ROOTED } from './holdings.js';
+import { BASES, type Holdings, SEGMENTS } from './holdings.js';
 
 /** GDT frames of a vCPU (7168 descriptors). */
 const GDT_FRAMES = 14;
+/** A place of a GDT or LDT that names no frame. */
+const NONE = -1;
 
 /** One virtual CPU as it was when last looked at. */
 class CpuRoots {
@@ -15,19 +17,15 @@ class CpuRoots {
   deferred = 0;
   whole = 0;
   parent = 0;
-  readonly gdt = new Int32Array(GDT_FRAMES);
+  readonly gdt = new Int32Array(GDT_FRAMES).fill(NONE);
   gdtFrames = 0;
-  readonly ldt = new Int32Array(LDT_PAGES);
+  readonly ldt = new Int32Array(LDT_PAGES).fill(NONE);
   ldtEntries = 0;
   /** Whether an LDT page was in use. */
   ldtUsed = false;
 }
 
 export class Roots {
-  /** How many base pointers name the frame. */
-  readonly bases: Uint8Array;
-  /** How many GDT slots and LDT pages name the frame. */
-  readonly segments: Uint8Array;
   /** How many vCPUs have the frame deferred, and how many with a type reference. */
   readonly waiting: Uint8Array;
   readonly waitingWhole: Uint8Array;
@@ -48,8 +46,6 @@ export class Roots {
     private readonly held: Holdings,
     frames: number,
   ) {
-    this.bases = new Uint8Array(frames);
-    this.segments = new Uint8Array(frames);
     this.waiting = new Uint8Array(frames);
     this.waitingWhole = new Uint8Array(frames);
     this.cpus = Array.from({ length: state.machine.vcpus }, () => new CpuRoots());
@@ -90,9 +86,7 @@ export class Roots {
   }
 
   private base(mfn: number, by: number): void {
-    if (mfn === 0 || mfn >= this.bases.length) return;
-    this.bases[mfn] += by;
-    this.held.count(mfn, ROOTED, by);
+    if (mfn !== 0 && mfn < this.waiting.length) this.held.count(mfn, BASES, by);
   }
 
   /** Touches table and parent even if they wait on: whether they are linear depends on what they are now. */
@@ -131,37 +125,41 @@ export class Roots {
 
   /** Whether the frame's use as descriptor table may have changed: only then are GDT and LDT read again. */
   concerns(mfn: number, info: number): boolean {
-    return this.segments[mfn] !== 0 || (info & INFO_TYPE) === TYPE_SEG_DESC;
+    return this.held.of(mfn, SEGMENTS) !== 0 || (info & INFO_TYPE) === TYPE_SEG_DESC;
   }
 
   followSegments(): void {
-    this.stray = 0;
     for (let cpu = 0; cpu < this.cpus.length; cpu++) this.followSegmentsOf(this.cpus[cpu], cpu);
   }
 
   private followSegmentsOf(known: CpuRoots, cpu: number): void {
     const { state } = this;
-    for (let i = 0; i < known.gdtFrames; i++) this.name(known.gdt[i], -1);
-    known.gdtFrames = state.gdtFrames(cpu);
-    for (let i = 0; i < known.gdtFrames; i++) this.name((known.gdt[i] = state.gdtFrame(i, cpu)), 1);
+    const frames = state.gdtFrames(cpu);
+    for (let i = 0; i < Math.max(frames, known.gdtFrames); i++)
+      this.rename(known.gdt, i, i < frames ? state.gdtFrame(i, cpu) : NONE);
+    known.gdtFrames = frames;
     known.ldtEntries = state.ldtEntries(cpu);
     if (!known.ldtUsed && known.ldtEntries === 0) return;
     known.ldtUsed = false;
     for (let page = 0; page < LDT_PAGES; page++) {
       const frame = state.ldtFrame(page, cpu);
-      if (known.ldt[page] !== 0) this.name(known.ldt[page], -1);
-      if (frame !== 0) this.name(frame, 1);
+      this.rename(known.ldt, page, frame === 0 ? NONE : frame);
       if (frame !== 0) known.ldtUsed = true;
-      known.ldt[page] = frame;
     }
   }
 
+  /** A place of a descriptor table names this frame now, or none. */
+  private rename(known: Int32Array, place: number, mfn: number): void {
+    const before = known[place];
+    if (mfn === before) return;
+    known[place] = mfn;
+    if (before !== NONE) this.name(before, -1);
+    if (mfn !== NONE) this.name(mfn, 1);
+  }
+
   private name(mfn: number, by: number): void {
-    if (mfn >= this.segments.length) {
-      if (by > 0) this.stray = mfn;
-      return;
-    }
-    this.segments[mfn] += by;
-    this.held.count(mfn, ROOTED, by);
+    if (mfn < this.waiting.length) this.held.count(mfn, SEGMENTS, by);
+    else if (by > 0) this.stray = mfn;
+    else if (this.stray === mfn) this.stray = 0;
   }
 }

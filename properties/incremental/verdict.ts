@@ -12,6 +12,7 @@ import {
   INFO_VALIDATED,
   OWNER_GUEST,
   OWNER_IO,
+  TYPE_SEG_DESC,
   TYPE_WRITABLE,
 } from '../../models/x86/page-type.js';
 import { isGuests, isValidatedTable, ownerOf } from '../frames.js';
@@ -27,6 +28,7 @@ import { tableTree } from '../table-tree.js';
 import { frameName } from '../wording.js';
 import {
   ACCOUNT_SHIFT,
+  BASES,
   HANDED,
   type Holdings,
   LINEAR_IN,
@@ -34,7 +36,7 @@ import {
   LOWER,
   LOWER_TYPE,
   READ_ONLY,
-  ROOTED,
+  SEGMENTS,
   WRITABLE,
 } from './holdings.js';
 import type { Roots } from './roots.js';
@@ -63,8 +65,8 @@ export class FrameVerdict {
   }
 
   /**
-   * Whether nothing is wrong with a frame that is as most are: the guest's, whole, and held by entries and its pin
-   * alone. Of any other frame, and of one with a fault, it says no.
+   * Whether nothing is wrong with a frame that is as most are: the guest's, whole, and held by entries,
+   * descriptor tables and its pin alone. Of any other frame, and of one with a fault, it says no.
    */
   private isPlain(mfn: number): boolean {
     const { state, held, roots } = this;
@@ -72,17 +74,19 @@ export class FrameVerdict {
     const at = mfn << ACCOUNT_SHIFT;
     const info = state.info(mfn);
     if ((info & NOT_PLAIN) !== PLAIN || roots.deferredTables !== 0 || roots.dying) return false;
-    const rare = words[at | LINEAR_IN] | words[at | LINEAR_OUT] | words[at | HANDED] | words[at | ROOTED];
+    const rare = words[at | LINEAR_IN] | words[at | LINEAR_OUT] | words[at | HANDED] | words[at | BASES];
     if ((rare | state.linearCount(mfn) | state.partialFrom(mfn)) !== 0) return false;
     const type = state.typeCount(mfn);
     const general = state.generalCount(mfn);
     const writable = words[at | WRITABLE];
     const lower = words[at | LOWER];
-    const both = writable + lower + ((info & INFO_PINNED) !== 0 ? 1 : 0);
+    const segments = words[at | SEGMENTS];
+    const both = writable + lower + segments + ((info & INFO_PINNED) !== 0 ? 1 : 0);
     if (type !== both + state.lostTypeReferences(mfn)) return false;
     const allocated = (info & INFO_ALLOCATED) !== 0 ? 1 : 0;
     if (general !== both + words[at | READ_ONLY] + allocated + state.lostGeneralReferences(mfn)) return false;
     if (writable !== 0 && (info & INFO_TYPE) !== TYPE_WRITABLE) return false;
+    if (segments !== 0 && (info & INFO_TYPE) !== TYPE_SEG_DESC) return false;
     if (lower !== 0 && !this.isWanted(info, words[at | LOWER_TYPE], lower)) return false;
     return this.legal[legalKey(info, type, general)] === 1;
   }
@@ -97,7 +101,7 @@ export class FrameVerdict {
     const { state } = this;
     const info = state.info(mfn);
     return (
-      writableFault(state, mfn, info, this.held.words[(mfn << ACCOUNT_SHIFT) | WRITABLE]) ??
+      writableFault(state, mfn, info, this.held.of(mfn, WRITABLE)) ??
       this.counts(mfn, info) ??
       this.linear(mfn) ??
       this.legality(mfn, info) ??
@@ -112,7 +116,7 @@ export class FrameVerdict {
     const { state, roots } = this;
     const { words } = this.held;
     const at = mfn << ACCOUNT_SHIFT;
-    const both = words[at | LOWER] + words[at | LINEAR_IN] + words[at | ROOTED];
+    const both = words[at | LOWER] + words[at | LINEAR_IN] + words[at | BASES] + words[at | SEGMENTS];
     let type = both;
     let general = both + words[at | HANDED];
     if (roots.deferredTables > 0) {
@@ -136,9 +140,8 @@ export class FrameVerdict {
 
   private linear(mfn: number): Violation | undefined {
     const { held, roots } = this;
-    const at = mfn << ACCOUNT_SHIFT;
-    let out = held.words[at | LINEAR_OUT];
-    let into = held.words[at | LINEAR_IN];
+    let out = held.of(mfn, LINEAR_OUT);
+    let into = held.of(mfn, LINEAR_IN);
     if (roots.deferredTables > 0) {
       out += roots.linearOut(mfn);
       into += roots.linearIn(mfn);
@@ -168,14 +171,12 @@ export class FrameVerdict {
 
   /** Whether the frame is what the entries that name it, counted in whichever step, took it for. */
   private holders(mfn: number, info: number): Violation | undefined {
-    const { state } = this;
-    const { words } = this.held;
-    const at = mfn << ACCOUNT_SHIFT;
-    if (words[at | READ_ONLY] + words[at | WRITABLE] > 0 && !isMappable(info))
+    const { state, held } = this;
+    if (held.of(mfn, READ_ONLY) + held.of(mfn, WRITABLE) > 0 && !isMappable(info))
       return explained(state, ownedMappings, mfn);
-    const lower = words[at | LOWER];
-    if (lower === 0 && words[at | LINEAR_IN] === 0) return undefined;
-    const wanted = words[at | LOWER_TYPE];
+    const lower = held.of(mfn, LOWER);
+    if (lower === 0 && held.of(mfn, LINEAR_IN) === 0) return undefined;
+    const wanted = held.of(mfn, LOWER_TYPE);
     const fits =
       isGuests(info) &&
       (isValidatedTable(info) || this.roots.dying) &&
@@ -185,12 +186,12 @@ export class FrameVerdict {
   }
 
   private rooted(mfn: number): Violation | undefined {
-    const { state, roots } = this;
-    if (roots.bases[mfn] > 0) {
+    const { state, held } = this;
+    if (held.of(mfn, BASES) > 0) {
       const violation = basesFault(state) ?? loadedBase.check(state);
       if (violation) return violation;
     }
-    return roots.segments[mfn] > 0 ? segmentFault(state, mfn, 'a frame of the GDT or LDT') : undefined;
+    return held.of(mfn, SEGMENTS) > 0 ? segmentFault(state, mfn, 'a frame of the GDT or LDT') : undefined;
   }
 }
 
