@@ -53,6 +53,7 @@ import { enterKernel, returnToUser, writeCr3 } from './bases.js';
 import { destroy } from './destroy.js';
 import { firstDone, list, resume, single } from './hypercall.js';
 import { updateVa } from './mmu-update.js';
+import { Snapshot } from './snapshot.js';
 import { start } from './start.js';
 import { State } from './state.js';
 import { mayFill, store, storeCached, storeReadOnly, touchPage } from './store.js';
@@ -91,6 +92,11 @@ export class OptimizedModel implements Model {
 
   reset(): void {
     this.s.reset();
+  }
+
+  /** For whoever tries operation after operation in one state. */
+  snapshot(): Snapshot {
+    return new Snapshot(this.s);
   }
 
   run(code: Int32Array, at: number, results: Int32Array): void {

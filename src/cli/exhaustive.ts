@@ -8,6 +8,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { Expander } from '../exhaustive/expander.js';
 import type { Chunk, Expansion, Search } from '../exhaustive/expander.js';
 import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../exhaustive/exhaustive.js';
+import { alphabetOf, type Scope, scopeMachine } from '../exhaustive/scope.js';
 import { States } from '../exhaustive/states.js';
 import { Cells } from '../fuzz/cells.js';
 import { courtText, trialsOf } from '../fuzz/trials.js';
@@ -40,30 +41,36 @@ const EXIT = { violation: 1, complete: 0, depth: 0, memory: 2, interrupted: 130 
 
 /** @throws TextError if the state of an earlier run cannot be read, or there is no room for this one's. */
 export async function exploreExhaustively(options: ExhaustiveOptions): Promise<void> {
-  const search = searchOf(options);
-  const run = new ExhaustiveRun(search, options);
+  const run = new ExhaustiveRun(scopeOf(options), options);
   process.exitCode = EXIT[await run.run()];
 }
 
-function searchOf(options: ExhaustiveOptions): Search {
-  const { arch = 'x86_64', frames = FRAMES_DEFAULT, slots = SLOTS_DEFAULT, symmetry = true } = options;
-  const court = courtOf(options);
-  return { scope: { arch, quirks: court.quirks, frames, slots }, court, symmetry };
+function scopeOf({
+  arch = 'x86_64',
+  frames = FRAMES_DEFAULT,
+  slots = SLOTS_DEFAULT,
+  ...rest
+}: ExhaustiveOptions): Scope {
+  return { arch, quirks: courtOf(rest).quirks, frames, slots };
 }
 
 class ExhaustiveRun {
   private readonly interruption = new AbortController();
   private readonly begin = performance.now();
+  private readonly search: Search;
   private readonly expander: Expander;
   private readonly folder: string;
   private readonly workers: number;
   private shown = 0;
 
   constructor(
-    private readonly search: Search,
+    private readonly scope: Scope,
     private readonly options: ExhaustiveOptions,
   ) {
-    this.expander = new Expander(search, () => false);
+    const { symmetry = true } = options;
+    const operations = alphabetOf(scope);
+    this.search = { machine: scopeMachine(scope), operations, court: courtOf(options), symmetry };
+    this.expander = new Expander(this.search, () => false);
     this.workers = options.jobs ?? availableParallelism();
     const key = createHash('sha256').update(this.scopeText()).digest('hex').slice(0, 12);
     this.folder = join(FOLDER, key);
@@ -75,9 +82,9 @@ class ExhaustiveRun {
     mkdirSync(this.folder, { recursive: true });
     const bytes = (options.memory ?? MEMORY_DEFAULT_MIB) * MIB;
     const states = new States(bytes, join(this.folder, 'states'), stage === undefined ? 0 : stage.known);
-    if (stage === undefined) states.add(...this.expander.start(), 0, 0);
+    if (stage === undefined) states.add(...this.expander.startDigest(), 0, 0);
     this.say(
-      `Exploring ${this.scopeText()}: ${this.expander.alphabet} operations in every state, ${workers} workers.`,
+      `Exploring ${this.scopeText()}: ${search.operations.length} operations in every state, ${workers} workers.`,
     );
     if (stage) this.say(`Going on at depth ${stage.depth} with ${stage.known.toLocaleString('en')} states.`);
     const pool = new Pool({ workers, data: { work: 'expand', search, table: states.table } });
@@ -121,7 +128,8 @@ class ExhaustiveRun {
 
   /** What is explored, as it is said and as runs are told apart by. */
   private scopeText(): string {
-    const { scope, court, symmetry } = this.search;
+    const { scope, search } = this;
+    const { court, symmetry } = search;
     const options = courtText(court);
     const size = `${scope.arch}, ${scope.frames} frames x ${scope.slots} slots`;
     return `${size}${symmetry ? '' : ', no symmetry'}${options === '' ? '' : `, ${options}`}`;
@@ -145,14 +153,15 @@ class ExhaustiveRun {
   }
 
   private report({ end, stage, violation }: Verdict, count: number): void {
-    const { scope, court } = this.search;
+    const { scope, search } = this;
+    const { machine, court } = search;
     const seconds = this.seconds();
     const unreached = unreachedCells(stage.cells, scope.arch);
     const collision = (count * count) / 2 ** 65;
     if (end === 'complete' || end === 'depth' || end === 'violation') this.keep(stage, true);
     let text: string | undefined;
     if (violation) {
-      const program = { machine: this.expander.machine, code: this.expander.program(violation.path) };
+      const program = { machine, code: this.expander.program(violation.path) };
       const trials = trialsOf(court);
       const failure = trials.run(program) ?? violation.failure;
       text = candidateText(program, 'counterexample', trials.answersTo(program, failure));

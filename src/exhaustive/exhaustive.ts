@@ -85,6 +85,10 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
       for (const cell of met) cells.add(cell);
       for (let i = 0; i < operations.length; i++) {
         const state = from + successors[3 * i + 2]!;
+        if (states.isCrowded) {
+          await Promise.allSettled(underWay.map(({ answer }) => answer));
+          states.grow();
+        }
         states.add(successors[3 * i]!, successors[3 * i + 1]!, state, operations[i]!);
       }
       if (failure) {

@@ -11,6 +11,11 @@ const RECORD_BYTES = 16;
 const BLOCK = 4096;
 /** Share of the table that may be in use. */
 const LOAD = 0.6;
+/** Bytes of a slot of the table: a digest. */
+const SLOT_BYTES = 8;
+/** The table's first slot: how many slots are in use, less one. A small table stays in the processor's caches. */
+const MASK = 0;
+const FIRST_SLOTS = 1 << 16;
 
 export class States {
   count = 0;
@@ -18,7 +23,6 @@ export class States {
   readonly table: SharedArrayBuffer;
   readonly capacity: number;
   private readonly words: Int32Array;
-  private readonly mask: number;
   private readonly before: Int32Array;
   private readonly operation: Uint16Array;
   private readonly file: number;
@@ -35,15 +39,30 @@ export class States {
     resume = 0,
   ) {
     // Of each slot of the table 8 bytes, and 6 for each state in the share of them that may be in use.
-    const slots = 2 ** Math.floor(Math.log2(bytes / (8 + 6 * LOAD)));
-    this.mask = slots - 1;
+    const slots = 2 ** Math.floor(Math.log2(bytes / (SLOT_BYTES + 6 * LOAD)));
     this.capacity = Math.floor(slots * LOAD);
-    this.table = new SharedArrayBuffer(slots * 8);
+    this.table = new SharedArrayBuffer((slots + 1) * SLOT_BYTES);
     this.words = new Int32Array(this.table);
+    this.words[MASK] = Math.min(FIRST_SLOTS, slots) - 1;
     this.before = new Int32Array(this.capacity);
     this.operation = new Uint16Array(this.capacity);
     this.file = openSync(path, resume > 0 ? 'r+' : 'w+');
     if (resume > 0) this.load(resume);
+  }
+
+  /** The table has to grow before anything is added, and nobody may read it meanwhile. */
+  get isCrowded(): boolean {
+    return this.count >= (this.words[MASK]! + 1) * LOAD && this.count < this.capacity;
+  }
+
+  grow(): void {
+    const { words } = this;
+    const slots = words[MASK]! + 1;
+    const digests = words.slice(2, 2 + 2 * slots);
+    words.fill(0, 2, 2 + 2 * slots);
+    words[MASK] = slots * 2 - 1;
+    for (let i = 0; i < digests.length; i += 2)
+      if (digests[i] !== 0 || digests[i + 1] !== 0) insert(words, digests[i]!, digests[i + 1]!);
   }
 
   get isFull(): boolean {
@@ -52,7 +71,7 @@ export class States {
 
   /** Adds a state, if it is new and there is room; whether it was added. */
   add(low: number, high: number, before: number, operation: number): boolean {
-    if (this.isFull || !insert(this.words, this.mask, low, high)) return false;
+    if (this.isFull || !insert(this.words, low, high)) return false;
     this.before[this.count] = before;
     this.operation[this.count] = operation;
     this.count++;
@@ -110,7 +129,8 @@ export class States {
       readSync(this.file, this.block, 0, take * RECORD_BYTES, this.count * RECORD_BYTES);
       for (let i = 0; i < take; i++) {
         const at = i * RECORD_BYTES;
-        insert(this.words, this.mask, this.block.readInt32LE(at), this.block.readInt32LE(at + 4));
+        if (this.isCrowded) this.grow();
+        insert(this.words, this.block.readInt32LE(at), this.block.readInt32LE(at + 4));
         this.before[this.count] = this.block.readInt32LE(at + 8);
         this.operation[this.count++] = this.block.readInt32LE(at + 12);
       }
@@ -120,16 +140,15 @@ export class States {
   }
 }
 
-/** Whether a table that somebody else may be writing holds the digest. A state just added may be missed. */
+/** Whether a table that somebody else may be adding to holds the digest. A state just added may be missed. */
 export function knownIn(table: SharedArrayBuffer): (low: number, high: number) => boolean {
   const words = new Int32Array(table);
-  const mask = words.length / 2 - 1;
-  return (low, high) => find(words, mask, low, high) < 0;
+  return (low, high) => find(words, low, high) < 0;
 }
 
 /** Adds the digest; false if it was there. */
-function insert(words: Int32Array, mask: number, low: number, high: number): boolean {
-  const at = find(words, mask, low, high);
+function insert(words: Int32Array, low: number, high: number): boolean {
+  const at = find(words, low, high);
   if (at < 0) return false;
   words[at] = low;
   words[at + 1] = high;
@@ -137,9 +156,10 @@ function insert(words: Int32Array, mask: number, low: number, high: number): boo
 }
 
 /** Where the digest could be put; -1 if it is there. */
-function find(words: Int32Array, mask: number, low: number, high: number): number {
+function find(words: Int32Array, low: number, high: number): number {
+  const mask = words[MASK]!;
   for (let slot = (low ^ (high >>> 7)) & mask; ; slot = (slot + 1) & mask) {
-    const at = slot * 2;
+    const at = slot * 2 + 2;
     if (words[at] === low && words[at + 1] === high) return -1;
     if (words[at] === 0 && words[at + 1] === 0) return at;
   }
