@@ -19,6 +19,7 @@ export default defineConfig({
     question: 'bench/question.ts',
     'linux-zoo': 'bench/linux-zoo.ts',
     queue: 'bench/queue.ts',
+    peers: 'bench/peers/peers.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],

@@ -1,0 +1,157 @@
+/**
+ * One subset of the rules in C, in SPIN, with Hypothesis, with `fc.commands` and here: that all of them answer alike and
+ * reach the same states, and how fast each is. `npm run bench:peers`; `--quick` for a short look, with rates that mean
+ * little. Peers that are not installed are skipped, and said to be.
+ */
+import '../../src/engine.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OptimizedModel } from '../../models/optimized/model.js';
+import { ReferenceModel } from '../../models/reference/model.js';
+import { encodeAll } from '../../src/exhaustive/scope.js';
+import { Lockstep } from '../../src/lockstep/lockstep.js';
+import { RECORD } from '../../src/program/record.js';
+import { median } from '../figures.js';
+import { lockstepRun, runCommands } from './commands.js';
+import { explore } from './explore.js';
+import { type Count, cPeer, pythonPeer, spinPeer } from './others.js';
+import { runRandom, subsetMachine, subsetOperations } from './subset.js';
+
+const FRAMES = 4;
+const SLOTS = 3;
+const quick = process.argv.includes('--quick');
+const passes = quick ? 1 : 3;
+/** Scopes whose states are counted; 0 for no depth limit. */
+const SCOPES = quick
+  ? [{ frames: 2, slots: 1, depth: 0 }]
+  : [
+      { frames: 3, slots: 1, depth: 0 },
+      { frames: FRAMES, slots: SLOTS, depth: 4 },
+    ];
+/** Operations of a pass, by about how fast the peer is. */
+const MANY = quick ? 100_000 : 10_000_000;
+const SOME = quick ? 20_000 : 1_000_000;
+const FEW = quick ? 5000 : 200_000;
+const SEQUENCES = quick ? 5 : 5000;
+const HYPOTHESIS_PROGRAMS = quick ? 2 : 100;
+
+const folder = mkdtempSync(join(tmpdir(), 'pvmmu-peers-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const c = cPeer(folder);
+const python = pythonPeer();
+const spin = spinPeer(folder);
+for (const { missing } of [c, python, spin]) if (missing) console.log(`skipped: ${missing}`);
+
+const wrong: string[] = [];
+
+function agree(what: string, found: readonly (readonly [peer: string, value: number | undefined])[]): void {
+  const known = found.filter(([, value]) => value !== undefined);
+  const said = known.map(([peer, value]) => `${peer} ${value}`).join(', ');
+  const agrees = known.every(([, value]) => value === known[0]![1]);
+  console.log(`${what}: ${agrees ? 'all agree' : 'THEY DIFFER'}: ${said}`);
+  if (!agrees) wrong.push(what);
+}
+
+/** Median rate of several passes, in operations, transitions or states a second. */
+function rate(pass: () => number): number {
+  return median(Array.from({ length: passes }, pass));
+}
+
+function timed(operations: number | undefined, work: () => number | void): number {
+  const begin = performance.now();
+  const done = work() ?? operations!;
+  return done / ((performance.now() - begin) / 1000);
+}
+
+const model = new OptimizedModel();
+model.start(subsetMachine(FRAMES));
+const alphabet = encodeAll(subsetOperations(FRAMES, SLOTS));
+const results = new Int32Array(alphabet.code.length / RECORD);
+const reset = () => model.reset();
+const runOne = (code: Int32Array, at: number) => {
+  model.run(code, at, results);
+  return results[at / RECORD]!;
+};
+const both = lockstepRun(new Lockstep(new ReferenceModel(), new OptimizedModel()), FRAMES);
+const judge = (code: Int32Array, at: number) => {
+  both.run(code, at);
+  return 0;
+};
+
+agree(`Answers to ${FEW} operations, a digest`, [
+  ['pvmmu', runRandom(alphabet, FEW, reset, runOne)],
+  ['C', c.random?.(FRAMES, SLOTS, FEW).digest],
+  ['Python', python.random?.(FRAMES, SLOTS, FEW).digest],
+]);
+
+type Row = readonly [what: string, rate: number | undefined];
+const rows: Row[] = [
+  ['C, gcc -O2', c.random && rate(() => perSecond(c.random!(FRAMES, SLOTS, MANY)))],
+  ['optimized model', rate(() => timed(MANY, () => void runRandom(alphabet, MANY, reset, runOne)))],
+  [
+    'the same with fc.commands',
+    rate(() => timed(undefined, () => runCommands(FRAMES, SLOTS, SEQUENCES, reset, runOne))),
+  ],
+  [
+    'both models and all invariants',
+    rate(() => timed(SOME, () => void runRandom(alphabet, SOME, both.begin, judge))),
+  ],
+  [
+    'the same with fc.commands',
+    rate(() => timed(undefined, () => runCommands(FRAMES, SLOTS, SEQUENCES, both.begin, judge))),
+  ],
+  ['Python', python.random && rate(() => perSecond(python.random!(FRAMES, SLOTS, FEW)))],
+  [
+    'Python with Hypothesis',
+    python.hypothesis && rate(() => perSecond(python.hypothesis!(FRAMES, SLOTS, HYPOTHESIS_PROGRAMS))),
+  ],
+];
+table('Random operations of 4 frames x 3 slots', 'operations/s', rows);
+
+for (const { frames, slots, depth } of SCOPES) await compareExplorations(frames, slots, depth);
+if (wrong.length > 0) {
+  console.error(`peers: they differ in: ${wrong.join('; ')}`);
+  process.exitCode = 1;
+}
+
+async function compareExplorations(frames: number, slots: number, depth: number): Promise<void> {
+  const size = `${frames} frames x ${slots} slots, ${depth === 0 ? 'complete' : `depth ${depth}`}`;
+  const inC = c.explore?.(frames, slots, depth);
+  const bySpin = spin.explore?.(frames, slots, depth);
+  const plain = await explore(folder, { frames, slots, depth, symmetry: false, workers: 1 });
+  const pair = await explore(folder, { frames, slots, depth, symmetry: false, workers: 2 });
+  const reduced = await explore(folder, { frames, slots, depth, symmetry: true, workers: 2 });
+  agree(`States of ${size}`, [
+    ['pvmmu', plain.states],
+    ['with 2 workers', pair.states],
+    ['C', inC?.states],
+    ['SPIN', bySpin?.states],
+  ]);
+  const count = (one: Count | undefined) => one && one.states / one.seconds;
+  table(`Exploration of ${size}`, 'states/s', [
+    ['C, gcc -O2', count(inC)],
+    ['SPIN', count(bySpin)],
+    ['pvmmu, all frames apart, 1 worker', count(plain)],
+    ['pvmmu, all frames apart, 2 workers', count(pair)],
+    [`pvmmu, 2 workers: ${reduced.states} states for these`, plain.states / reduced.seconds],
+  ]);
+}
+
+function perSecond({ operations, seconds }: { operations: number; seconds: number }): number {
+  return operations / seconds;
+}
+
+/** Rates, and their ratio to the first. */
+function table(title: string, unit: string, rows: readonly Row[]): void {
+  console.log(`\n| ${title} | ${unit} | of the first |\n| --- | --- | --- |`);
+  const first = rows.find(([, value]) => value !== undefined)![1]!;
+  for (const [what, value] of rows) {
+    const cells =
+      value === undefined
+        ? ['skipped', '']
+        : [Math.round(value).toLocaleString('en'), (value / first).toPrecision(2)];
+    console.log(`| ${what} | ${cells.join(' | ')} |`);
+  }
+  console.log('');
+}
