@@ -2,7 +2,7 @@
  * mmu_update and mmuext_op as calls: a list of requests, or one by itself, that events interrupt and that go on
  * where they were (mm.c: do_mmu_update, do_mmuext_op; rules 16.4).
  */
-import { EFAULT, EPERM, ESRCH, NONE, OK, PREEMPTED, RESTART, withDone } from '../x86/result.js';
+import { EFAULT, EINVAL, EPERM, ESRCH, NONE, OK, PREEMPTED, RESTART, withDone } from '../x86/result.js';
 import {
   FD_SELF,
   OP_INITIALISE,
@@ -11,6 +11,7 @@ import {
   OP_WRITE_CR3,
   OP_MACHPHYS,
   OP_MMU_UPDATE,
+  OP_NEW_USER_BASEPTR,
   OPT_BAD,
   OPT_DONE_SHIFT,
   OPT_FD,
@@ -88,10 +89,11 @@ function requests(s: State, code: Int32Array, at: number, first: number, done: n
   const options = code[at + W_OPTIONS]!;
   const fd = options & OPT_FD;
   const unreadable = (options & OPT_BAD) !== 0 ? 0 : code[at + W_COUNT]! - 1;
+  const end = s.compat && !updates ? pieceEnd(code, at, first, unreadable) : count;
   let result = OK;
   let begun = first; // where the call was last begun: there no event is looked for
   let i = first;
-  for (; i < count; i++) {
+  for (; i < end; i++) {
     if (i > begun) {
       if (s.v.deferred !== 0) {
         if (s.preempted || cleanup(s) !== OK) result = RESTART;
@@ -106,7 +108,21 @@ function requests(s: State, code: Int32Array, at: number, first: number, done: n
     s.work--;
   }
   const reached = done + i - first;
-  return withDone(settle(s, code, at, i, reached, result) ? result : PREEMPTED, reached);
+  // A call that has only to clean up goes on with the answer of its piece: the refusal is forgotten.
+  const forgotten = s.leaks && s.v.deferred !== 0;
+  const refused = result === OK && end < count && !forgotten;
+  const answer = refused ? (end === unreadable ? EFAULT : EINVAL) : result;
+  return withDone(settle(s, code, at, i, reached, answer) ? answer : PREEMPTED, reached);
+}
+
+/** compat_mmuext_op hands on what stands before a request that it cannot read, or refuses, as a list of its own (rules 3.8). */
+function pieceEnd(code: Int32Array, at: number, first: number, unreadable: number): number {
+  const count = code[at + W_ITEMS]!;
+  for (let i = first; i < count; i++) {
+    const opcode = code[at + (i + 1) * RECORD]! & 0xff;
+    if (i === unreadable || opcode === OP_NEW_USER_BASEPTR) return i;
+  }
+  return count;
 }
 
 /** Ends a call after request `next`: false where it has to go on (mm.c: the end of do_mmu_update, do_mmuext_op). */

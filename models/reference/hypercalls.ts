@@ -143,7 +143,6 @@ export class Hypercalls extends Mm {
   // MMUEXT_NEW_USER_BASEPTR (rules 5.2, 16.4).
   new_user_baseptr({ mfn }: Frame): number {
     const [{ curr }, old, holder] = [this, this.curr.userBase, this.curr.as(by.USER_BASE)];
-    if (this.is32bit()) return EINVAL;
     if (mfn === old) return OK;
     const code = mfn === 0 ? OK : this.getPageAndType(mfn, TYPE_L4, holder, { preemptible: true });
     if (isError(code)) this.printk?.(`Error -${code} installing new mfn ${this.nameOf({ mfn })}`);

@@ -36,9 +36,9 @@ export class ReferenceModel extends Lifecycle implements Model {
     if (fd === undefined && (MMU_UPDATE_KINDS.has(op.kind) || MMUEXT_KINDS.has(op.kind)))
       return this.call([op], undefined);
     const methods = this as unknown as Record<string, (op: Operation, fd: DomainId) => number>;
-    // FD owns no frame that can be named; a 32-bit guest's layer refuses NEW_USER_BASEPTR first (rules 3.8).
+    // FD owns no frame that can be named.
     const isForeign = fd !== undefined && fd !== 'self' && !/^(mmu|machphys)/.test(op.kind);
-    const isOwn = () => (this.is32bit() ? /^(new_base|set_)/ : /^(new_|set_)/).test(op.kind);
+    const isOwn = () => /^(new_|set_)/.test(op.kind);
     return isForeign ? (isOwn() ? EPERM : EINVAL) : methods[op.kind]!(op, fd ?? 'self');
   }
   mmu_update_list({ options, pfd, items }: Of<'mmu_update_list'>): number {
@@ -67,8 +67,9 @@ export class ReferenceModel extends Lifecycle implements Model {
     if (call.answer !== undefined || call.refused !== OK) return call.answer ?? call.refused;
     const [{ items, options }, first] = [call, call.next];
     const unreadable = options?.badList ? 0 : options?.unreadable;
+    const { end, refusal } = this.pieceOf(call, unreadable);
     let [code, isLinearStale] = [OK as number, false];
-    for (call.begun = true; call.next < items.length; call.next++, call.done++) {
+    for (call.begun = true; call.next < end; call.next++, call.done++) {
       const isStopped = this.curr.deferred || (call.next > first && this.event.pending);
       if (isStopped) code = RESTART;
       else if (call.next === unreadable) code = EFAULT;
@@ -79,10 +80,21 @@ export class ReferenceModel extends Lifecycle implements Model {
     }
     if (isLinearStale) this.flushAllTlbs();
     if (code === RESTART) return RESTART;
-    const answer = options ? withDone(code, call.done) : code;
+    const answered = (what: number) => (options ? withDone(what, call.done) : what);
+    const isForgotten = this.curr.deferred && !this.isIntended();
+    const answer = answered(code === OK && !isForgotten ? refusal : code);
     if (!this.curr.deferred) return answer;
     call.answer = answer;
     return RESTART;
+  }
+  // A 32-bit guest's mmuext_op is translated up to a request that cannot be read or is refused: what stands before
+  // it runs as a list of its own (x86_64/compat/mm.c: compat_mmuext_op, rules 3.8).
+  pieceOf({ items, next }: Call, unreadable?: number): { end: number; refusal: number } {
+    const isRefused = ({ kind }: Operation, i: number) =>
+      i >= next && MMUEXT_KINDS.has(kind) && (i === unreadable || kind === 'new_user_baseptr');
+    const end = this.is32bit() ? items.findIndex(isRefused) : -1;
+    if (end < 0) return { end: items.length, refusal: OK };
+    return { end, refusal: end === unreadable ? EFAULT : EINVAL };
   }
   // The entry that was just stored is one of a table above L1 (flush_linear_pt, rules 16.6).
   isUpperUpdate(op: Operation): boolean {

@@ -12,9 +12,11 @@ import { type Difference, replayFile, type Tally } from '../../src/replay/replay
 const RECORDED: Record<string, number> = {
   'xen-4.17-x86_32-a.pvmmu.gz': 5000,
   'xen-4.17-x86_32-b.pvmmu.gz': 1200,
+  'xen-4.17-x86_32-c.pvmmu.gz': 320,
   'xen-4.17-x86_64-a.pvmmu.gz': 5000,
   'xen-4.17-x86_64-b.pvmmu.gz': 5000,
   'xen-4.17-x86_64-c.pvmmu.gz': 1500,
+  'xen-4.17-x86_64-d.pvmmu.gz': 650,
 };
 /** Programs replayed of each recording: all, unless PVMMU_PROGRAMS says fewer. */
 const PROGRAMS = Number(process.env['PVMMU_PROGRAMS'] ?? Infinity);
