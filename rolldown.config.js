@@ -20,6 +20,7 @@ export default defineConfig({
     'linux-zoo': 'bench/linux-zoo.ts',
     queue: 'bench/queue.ts',
     peers: 'bench/peers/peers.ts',
+    soak: 'bench/soak.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],
