@@ -1,5 +1,7 @@
 import { WorkerLost } from '../workers/pool.js';
-import { type Shard, type ShardResult, Union } from './shard.js';
+import type { Arch } from '../program/machine.js';
+import type { Shard, ShardResult } from './shard.js';
+import { Union } from './union.js';
 
 /** Programs of a shard: about a second's work at most. */
 export const SHARD_SIZE = 32;
@@ -13,6 +15,8 @@ export interface LostProgram {
 }
 
 export interface ShardRun {
+  /** Of the run's programs. */
+  readonly arches: readonly Arch[];
   /** @throws WorkerLost if the shard's worker died or hung. */
   readonly run: (shard: Shard) => Promise<ShardResult>;
   readonly workers: number;
@@ -24,8 +28,8 @@ export interface ShardRun {
  * Runs the shards of a run from its first program on. They are taken in their order, so what comes of it does not
  * depend on the number of workers; what was begun beyond the last one taken is thrown away.
  */
-export async function runShards({ run, workers, isEnough }: ShardRun) {
-  const union = new Union();
+export async function runShards({ arches, run, workers, isEnough }: ShardRun) {
+  const union = new Union(arches);
   const lost: LostProgram[] = [];
   const underWay: ReturnType<typeof runOne>[] = [];
   let next = 0;

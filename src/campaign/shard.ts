@@ -1,10 +1,9 @@
 /** A shard of a run: a range of its programs. What it gives is a function of the settings and the range alone. */
-import { OPCODE_NAMES } from '../program/record.js';
 import { printFind, type StoredFind } from '../database/find-text.js';
 import { findId } from '../database/find-id.js';
+import type { Way } from '../fuzz/corpus.js';
 import { type Catch, Fuzzer, type FuzzSettings } from '../fuzz/fuzzer.js';
 import { type Judge, judgeOf } from '../lockstep/judge.js';
-import { Outcomes } from '../fuzz/outcomes.js';
 import { courtText } from '../fuzz/trials.js';
 
 /** The programs `from` up to `from + count - 1` of a run. */
@@ -17,6 +16,10 @@ export interface ShardResult extends Shard {
   readonly operations: number;
   /** Counts of answers that are not zero, each with its place (`Outcomes`). */
   readonly outcomes: readonly (readonly [place: number, count: number])[];
+  /** With `stats`: counts of cells that are not zero (`Cells`). */
+  readonly cells?: readonly (readonly [cell: number, count: number])[];
+  /** With `corpus`: the shortest way to each cell. */
+  readonly ways?: readonly Way[];
   /** Programs that failed. */
   readonly failed: number;
   /** Of each judge's failures the shard's first, shrunk; by id. */
@@ -46,6 +49,8 @@ export function runShard(settings: FuzzSettings, { from, count }: Shard): ShardR
     count,
     operations: fuzzer.operations,
     outcomes: fuzzer.outcomes.entries(),
+    ...(fuzzer.cells ? { cells: fuzzer.cells.entries() } : {}),
+    ...(fuzzer.corpus ? { ways: fuzzer.corpus.ways } : {}),
     failed,
     finds: [...finds].map(([id, text]) => ({ id, text })),
   };
@@ -64,65 +69,4 @@ function storedFind(fuzzer: Fuzzer, settings: FuzzSettings, caught: Catch): Stor
     repeat: fuzzer.repeatOf(caught),
     program: { ...program, name: 'counterexample', expected: answers, finals: [] },
   };
-}
-
-/** What several shards have given together. It does not depend on their order, nor on how often one is added. */
-export class Union {
-  private readonly byStart = new Map<number, ShardResult>();
-
-  add(result: ShardResult): void {
-    this.byStart.set(result.from, result);
-  }
-
-  get shards(): number {
-    return this.byStart.size;
-  }
-
-  get programs(): number {
-    return this.sum(({ count }) => count);
-  }
-
-  get operations(): number {
-    return this.sum(({ operations }) => operations);
-  }
-
-  get failed(): number {
-    return this.sum(({ failed }) => failed);
-  }
-
-  /** By id, in the order of ids. A find of several shards is that of the first. */
-  get finds(): readonly { readonly id: string; readonly text: string }[] {
-    const finds = new Map<string, string>();
-    for (const result of this.inOrder())
-      for (const { id, text } of result.finds) if (!finds.has(id)) finds.set(id, text);
-    return [...finds].map(([id, text]) => ({ id, text })).sort((a, b) => (a.id < b.id ? -1 : 1));
-  }
-
-  get outcomes(): Outcomes {
-    const outcomes = new Outcomes();
-    for (const result of this.inOrder()) outcomes.merge(result.outcomes);
-    return outcomes;
-  }
-
-  /** The same text for the same shards, whoever ran them, how often and in which order. */
-  report(): string {
-    const answers = this.outcomes.byOperation();
-    const rows = OPCODE_NAMES.filter((name) => answers[name] !== undefined).map(
-      (name) =>
-        `${name}: ${Object.entries(answers[name]!)
-          .map(([answer, count]) => `${answer} ${count}`)
-          .join(', ')}`,
-    );
-    const finds = this.finds.map(({ id, text }) => `find ${id}\n${text}`);
-    const sums = `${this.programs} programs, ${this.operations} operations, ${this.failed} failed, ${finds.length} finds`;
-    return [...finds, ...rows, sums].join('\n');
-  }
-
-  private inOrder(): ShardResult[] {
-    return [...this.byStart.values()].sort((a, b) => a.from - b.from);
-  }
-
-  private sum(of: (result: ShardResult) => number): number {
-    return [...this.byStart.values()].reduce((total, result) => total + of(result), 0);
-  }
 }

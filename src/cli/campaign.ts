@@ -5,13 +5,19 @@ import manifest from '../../package.json' with { type: 'json' };
 import { type Campaign, settingsOf, shardsOf, type Store } from '../campaign/campaign.js';
 import { FolderStore } from '../campaign/folder.js';
 import { RedisStore } from '../campaign/redis.js';
-import { type ShardResult, Union } from '../campaign/shard.js';
+import type { Shard, ShardResult } from '../campaign/shard.js';
+import { CORPUS_FOLDER, saveCorpus } from '../database/corpus.js';
+import { parseFind } from '../database/find-text.js';
+import { FINDS_FOLDER, saveFind } from '../database/finds.js';
+import { cellText } from '../fuzz/cells.js';
 import { LOCKSTEP_MODES, type LockstepMode } from '../fuzz/panel.js';
 import type { Arch } from '../program/machine.js';
 import { TextError } from '../text/error.js';
 import { Pool } from '../workers/pool.js';
+import { CampaignProgress, stateText, StatusPage, watch } from './campaign-view.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, archesFor, ARCHES, courtOf, type CourtOptions } from './court-options.js';
+import { PAGE_MARK, requireOutput } from './output.js';
 
 interface PlaceOptions {
   readonly redis?: string;
@@ -28,6 +34,16 @@ interface StartOptions extends PlaceOptions, CourtOptions {
 
 interface WorkOptions extends PlaceOptions {
   readonly jobs?: number;
+}
+
+interface StatusOptions extends PlaceOptions {
+  readonly watch?: true;
+  readonly json?: true;
+  readonly html?: string;
+}
+
+interface FetchOptions extends PlaceOptions {
+  readonly corpus: string;
 }
 
 const PROGRAMS_DEFAULT = 100_000;
@@ -61,9 +77,19 @@ placed('work', 'do shards of a campaign until none is left')
   .example('on each machine', 'campaign work --redis redis://queue:6379')
   .action(work);
 placed('status', 'what a campaign has done and found')
-  .option('--json', 'as one JSON object')
+  .option('--watch', 'show how far it is until it has ended, then the same')
+  .addOption(new Option('--json', 'as one JSON object').conflicts('watch'))
+  .option('--html <file>', 'also write its page there; with --watch again and again')
   .example('of the campaign on this machine', 'campaign status')
+  .example(
+    'of one on many machines, live',
+    'campaign status --redis redis://queue:6379 --watch --html page.html',
+  )
   .action(status);
+placed('fetch', 'keep what a campaign has found, and its corpus: the shortest way to each cell that it met')
+  .option('--corpus <folder>', 'where the corpus goes, a program text each', CORPUS_FOLDER)
+  .example('then hold both models against its answers', 'campaign fetch && npx pvmmu replay .pvmmu/corpus/*')
+  .action(fetch);
 placed('stop', 'let no further shard of a campaign begin')
   .example('of the campaign on this machine', 'campaign stop')
   .action(stop);
@@ -111,58 +137,80 @@ async function start(options: StartOptions): Promise<void> {
 /** @throws TextError if there is no campaign, or one of another version of pvmmu. */
 async function work(options: WorkOptions): Promise<void> {
   await withStore(options, async (store) => {
-    const campaign = await store.campaign();
-    if (campaign.version !== manifest.version)
-      throw new TextError(store.place, 0, 0, `is of pvmmu ${campaign.version}, expected ${manifest.version}`);
+    const campaign = await ownCampaign(store);
     const workers = options.jobs ?? availableParallelism();
     const settings = settingsOf(campaign);
     const pool = new Pool({ workers, data: { work: 'shard', settings }, limitMs: SHARD_LIMIT_MS });
-    const interruption = new AbortController();
-    process.once('SIGINT', () => interruption.abort());
-    await store.work((shard) => pool.run<ShardResult>(shard), workers, interruption.signal);
+    const progress = new CampaignProgress(campaign);
+    const signal = interruption();
+    const run = (shard: Shard) => pool.run<ShardResult>(shard);
+    await store.work({ run, workers, signal, show: (tally) => progress.show(tally) });
+    progress.stop();
     await pool.close();
-    console.log(await stateOf(store, campaign));
+    console.log(stateText(campaign, await store.tally()));
   });
 }
 
-async function status(options: PlaceOptions & { readonly json?: true }): Promise<void> {
+async function status(options: StatusOptions): Promise<void> {
+  const { json, html } = options;
+  if (html !== undefined) requireOutput(html, PAGE_MARK);
   await withStore(options, async (store) => {
     const campaign = await store.campaign();
-    const union = unionOf(await store.results());
-    const poisoned = (await store.poisoned()).sort((a, b) => a.from - b.from);
-    if (options.json) {
+    const page = html === undefined ? undefined : new StatusPage(html);
+    if (options.watch) await watch(store, campaign, interruption(), page);
+    await page?.write(store, campaign);
+    const union = await store.union();
+    const poisoned = await store.poisoned();
+    const tally = await store.tally();
+    if (json) {
       const { shards, programs, operations, failed, finds } = union;
       const answers = union.outcomes.byOperation();
-      const sums = { shards, programs, operations, failed, finds, answers };
-      console.log(
-        JSON.stringify({ type: 'campaign', campaign, ...sums, poisoned, stopped: await store.isStopped() }),
-      );
+      const corpus = union.corpus.ways.map((way) => ({ ...way, cell: cellText(way.cell) }));
+      const sums = { shards, programs, operations, failed, finds, answers, corpus };
+      const { stopped } = tally;
+      console.log(JSON.stringify({ type: 'campaign', campaign, ...sums, poisoned, stopped }));
     } else {
       console.log(union.report());
       for (const { from, reason } of poisoned) console.log(`set aside: shard ${from}: ${reason}`);
-      console.log(await stateOf(store, campaign));
+      if (html !== undefined) console.log(`Page: ${html}`);
+      console.log(stateText(campaign, tally));
     }
     if (union.failed > 0) process.exitCode = EXIT_FOUND;
+  });
+}
+
+/** Keeps the campaign's finds with those of other runs, and writes its corpus. */
+async function fetch(options: FetchOptions): Promise<void> {
+  await withStore(options, async (store) => {
+    const campaign = await ownCampaign(store);
+    const { finds, corpus } = await store.union();
+    const newFinds = finds.filter(({ id, text }) =>
+      saveFind(FINDS_FOLDER, parseFind(text, id, `find ${id}`)),
+    );
+    const written = saveCorpus(options.corpus, settingsOf(campaign), corpus.ways);
+    console.log(`${FINDS_FOLDER}: ${newFinds.length} new finds of ${finds.length}`);
+    console.log(`${options.corpus}: ${written} new programs of ${corpus.size}`);
   });
 }
 
 async function stop(options: PlaceOptions): Promise<void> {
   await withStore(options, async (store) => {
     await store.stop();
-    console.log(await stateOf(store, await store.campaign()));
+    console.log(stateText(await store.campaign(), await store.tally()));
   });
 }
 
-function unionOf(results: readonly ShardResult[]): Union {
-  const union = new Union();
-  for (const result of results) union.add(result);
-  return union;
+/** @throws TextError if the campaign is of another version of pvmmu: it would draw other programs. */
+async function ownCampaign(store: Store): Promise<Campaign> {
+  const campaign = await store.campaign();
+  if (campaign.version !== manifest.version)
+    throw new TextError(store.place, 0, 0, `is of pvmmu ${campaign.version}, expected ${manifest.version}`);
+  return campaign;
 }
 
-async function stateOf(store: Store, campaign: Campaign): Promise<string> {
-  const { shards, finds } = unionOf(await store.results());
-  const all = shardsOf(campaign).length;
-  const aside = (await store.poisoned()).length;
-  const stopped = (await store.isStopped()) ? ', stopped' : '';
-  return `campaign: ${shards} of ${all} shards done, ${aside} set aside, ${finds.length} finds${stopped}`;
+/** Ctrl-C. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort());
+  return controller.signal;
 }

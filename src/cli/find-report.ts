@@ -38,7 +38,13 @@ export interface Report {
 }
 
 /** What is wrong, in a few words. */
-export function whatFailed({ kind, violation }: Failure): string {
+export function whatFailed({
+  kind,
+  violation,
+}: {
+  readonly kind: Failure['kind'];
+  readonly violation?: { readonly invariant: string } | undefined;
+}): string {
   if (kind === 'assertion') return 'a model gave up';
   return kind === 'invariant'
     ? `invariant ${violation!.invariant} is violated`

@@ -1,15 +1,20 @@
 /** `pvmmu fuzz --jobs`: the programs of a run in shards, on worker threads. */
 import { randomBytes } from 'node:crypto';
-import { runShards } from '../campaign/run-shards.js';
+import { type LostProgram, runShards } from '../campaign/run-shards.js';
 import type { ShardResult } from '../campaign/shard.js';
+import type { Union } from '../campaign/union.js';
 import { parseFind } from '../database/find-text.js';
 import { FINDS_FOLDER, saveFind } from '../database/finds.js';
 import { type FuzzSettings, streamName } from '../fuzz/fuzzer.js';
 import { courtText } from '../fuzz/trials.js';
+import type { Sample } from '../report/html/campaign.js';
+import { quoted } from '../text/shell.js';
 import { Pool } from '../workers/pool.js';
 import { archesFor, courtOf } from './court-options.js';
 import type { FuzzOptions } from './fuzz.js';
 import { Progress } from './progress.js';
+import { runCommand } from './repeat.js';
+import { findCase, type ToldFind, toldFind, writeCampaign, writeRunReports } from './run-reports.js';
 
 const SECONDS_DEFAULT = 30;
 /** A shard takes about a second, and some more where finds are shrunk. */
@@ -17,61 +22,127 @@ const SHARD_LIMIT_MS = 120_000;
 const EXIT_FOUND = 1;
 const EXIT_INTERRUPTED = 130;
 
+/** What came of the run. */
+interface Done {
+  readonly settings: FuzzSettings;
+  readonly union: Union;
+  readonly finds: readonly (ToldFind & { readonly text: string })[];
+  readonly lost: readonly Lost[];
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+  readonly interrupted: boolean;
+}
+
+interface Lost {
+  readonly reason: string;
+  readonly repeat: string;
+}
+
 /** Exit status 0 if nothing was found, 1 if something was or a program was lost, 130 after Ctrl-C. */
 export async function fuzzWithJobs(options: FuzzOptions, workers: number): Promise<void> {
-  const { seed = randomBytes(4).toString('hex'), ops = Infinity, lockstep = 'every' } = options;
-  const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
-  const settings: FuzzSettings = {
-    ...courtOf(options),
-    arches: archesFor(options, options.arch),
-    seed,
-    lockstep,
-  };
+  const { seed = randomBytes(4).toString('hex'), lockstep = 'every', stats = false } = options;
+  const settings = { ...courtOf(options), arches: archesFor(options, options.arch), seed, lockstep, stats };
   const say = (line: string) => {
-    if (!options.json) console.log(line);
+    if (!options.json && !options.ktap) console.log(line);
   };
   say(`Fuzzing ${settings.arches.join(' and ')} with worker threads. Seed ${seed}`);
+  const done = await run(settings, options, workers);
+  if (options.json) printJson(done);
+  else {
+    for (const { reason, repeat } of done.lost) say(`Lost: ${reason}. Repeat: ${repeat}`);
+    say(done.union.report());
+    if (stats) say(done.union.cells.table());
+  }
+  writeRunReports(options, { name: 'pvmmu fuzz', seconds: done.seconds, cases: casesOf(done) });
+  if (options.html !== undefined) {
+    await writePage(options.html, options, done);
+    say(`Page: ${options.html}`);
+  }
+  if (done.interrupted) process.exitCode = EXIT_INTERRUPTED;
+  else process.exitCode = done.finds.length + done.lost.length === 0 ? 0 : EXIT_FOUND;
+}
+
+async function run(settings: FuzzSettings, options: FuzzOptions, workers: number): Promise<Done> {
+  const operations = options.ops ?? Infinity;
+  const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
   const begin = performance.now();
   const spent = () => (performance.now() - begin) / 1000;
+  const samples: Sample[] = [{ seconds: 0, operations: 0 }];
   let interrupted = false;
   process.once('SIGINT', () => (interrupted = true));
   const progress = new Progress(seconds, '{rate} operations/s  {programs} programs  {finds} finds');
   const pool = new Pool({ workers, data: { work: 'shard', settings }, limitMs: SHARD_LIMIT_MS });
   const { union, lost } = await runShards({
+    arches: settings.arches,
     run: (shard) => pool.run<ShardResult>(shard),
     workers,
     isEnough: (done) => {
       const rate = Math.round(done.operations / spent()).toLocaleString('en');
-      progress.update(spent(), { rate, programs: done.programs, finds: done.finds.length });
-      return interrupted || done.operations >= ops || spent() >= seconds;
+      progress.update(spent(), { rate, programs: done.programs, finds: done.findCount });
+      samples.push({ seconds: spent(), operations: done.operations });
+      return interrupted || done.operations >= operations || spent() >= seconds;
     },
   });
   progress.stop();
   await pool.close();
   const finds = union.finds.map(({ id, text }) => {
     const find = parseFind(text, id, `find ${id}`);
-    return { id, text, known: !saveFind(FINDS_FOLDER, find) };
+    return { ...toldFind(find, !saveFind(FINDS_FOLDER, find)), text };
   });
-  const reported = lost.map(({ number, reason }) => {
-    const turn = Math.floor(number / settings.arches.length);
-    const arch = settings.arches[number % settings.arches.length]!;
-    const court = courtText(settings);
-    return {
-      reason,
-      repeat: `npx pvmmu fuzz --arch ${arch} ${court} --seed ${streamName(seed, turn)} --ops 1`,
-    };
-  });
-  if (options.json) {
-    for (const find of finds) console.log(JSON.stringify({ type: 'stored_find', ...find }));
-    const { programs, operations, failed } = union;
-    const answers = union.outcomes.byOperation();
-    const sums = { operations, programs, failed, finds: finds.length, lost: reported, answers };
-    console.log(JSON.stringify({ type: 'jobs_summary', ...sums, interrupted }));
-  } else {
-    for (const { reason, repeat } of reported)
-      say(`Lost: ${reason}. Repeat: ${repeat.replaceAll('  ', ' ')}`);
-    say(union.report());
-  }
-  if (interrupted) process.exitCode = EXIT_INTERRUPTED;
-  else process.exitCode = finds.length + reported.length === 0 ? 0 : EXIT_FOUND;
+  return {
+    settings,
+    union,
+    finds,
+    lost: lost.map((program) => lostOf(settings, program)),
+    seconds: spent(),
+    samples,
+    interrupted,
+  };
+}
+
+function printJson({ settings, union, finds, lost, interrupted }: Done): void {
+  for (const { id, text, known } of finds)
+    console.log(JSON.stringify({ type: 'stored_find', id, text, known }));
+  const { programs, operations, failed } = union;
+  const answers = union.outcomes.byOperation();
+  const stats = settings.stats ? { stats: union.cells.rows() } : {};
+  const sums = { operations, programs, failed, finds: finds.length, lost, answers, ...stats };
+  console.log(JSON.stringify({ type: 'jobs_summary', ...sums, interrupted }));
+}
+
+function casesOf({ union: { programs, operations }, finds, lost }: Done) {
+  const drawn = { name: `${programs} drawn programs, ${operations} operations` };
+  const lostCases = lost.map(({ reason, repeat }) => ({
+    name: `lost program: ${repeat}`,
+    failure: { what: reason, text: `Repeat: ${repeat}` },
+  }));
+  return [...(finds.length + lost.length === 0 ? [drawn] : []), ...finds.map(findCase), ...lostCases];
+}
+
+async function writePage(path: string, options: FuzzOptions, done: Done): Promise<void> {
+  const { settings, union, seconds, samples } = done;
+  const { operations, programs } = union;
+  const campaign = {
+    arches: settings.arches,
+    judged: options.alone ? 'by the invariants alone' : 'both models in lockstep',
+    operations,
+    programs,
+    seconds,
+    repeat: `${runCommand(options, settings.seed, operations)} --jobs ${options.jobs}`,
+    samples,
+    answers: union.outcomes.byOperation(),
+    fixed: [],
+  };
+  await writeCampaign(path, campaign, done.finds);
+}
+
+function lostOf(settings: FuzzSettings, { number, reason }: LostProgram): Lost {
+  const { arches, seed } = settings;
+  const court = courtText(settings);
+  const repeat = [
+    `npx pvmmu fuzz --arch ${arches[number % arches.length]!}`,
+    ...(court === '' ? [] : [court]),
+    `--seed ${quoted(streamName(seed, Math.floor(number / arches.length)))} --ops 1`,
+  ];
+  return { reason, repeat: repeat.join(' ') };
 }

@@ -8,13 +8,13 @@ import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../shrink/candidates.js';
 import { TextError } from '../text/error.js';
-import { quoted } from '../text/shell.js';
 import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, archesFor, ARCHES, type CourtOptions, courtOf } from './court-options.js';
 import { findJson, findText, reduceCommand, type Report, storedFind, whatFailed } from './find-report.js';
 import { fuzzWithJobs } from './fuzz-jobs.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
+import { runCommand } from './repeat.js';
 import {
   addRunReportOptions,
   findCase,
@@ -61,13 +61,10 @@ export const fuzzCommand = addRunReportOptions(addCourtOptions(new CliCommand('f
       .choices(LOCKSTEP_MODES)
       .default('every'),
   )
-  .addOption(
-    new Option(
-      '--jobs <count>',
-      'worker threads; the result does not depend on how many. Without it the run is in one thread and ends with the first find',
-    )
-      .argParser(wholeNumber('workers', JOBS_MAX))
-      .conflicts(['stats', 'html', 'junit', 'ktap']),
+  .option(
+    '--jobs <count>',
+    'worker threads; the result does not depend on how many. Without it the run is in one thread and ends with the first find',
+    wholeNumber('workers', JOBS_MAX),
   )
   .option('--stats', 'also print what operations met: level, type before, answer, and what none met')
   .option('--json', 'one JSON object a line: each find, then the summary')
@@ -219,7 +216,7 @@ class FuzzRun {
     const judged = options.alone ? 'by the invariants alone' : 'both models in lockstep';
     const repeat = this.repeatText(caught);
     const answers = outcomes.byOperation();
-    const samples = thinned(this.samples);
+    const { samples } = this;
     const run = { arches, judged, operations, programs, seconds, repeat, samples, answers, fixed };
     await writeCampaign(options.html, run, finds);
     this.say(`Page: ${options.html}`);
@@ -250,14 +247,7 @@ class FuzzRun {
   /** The command that does what this run did, or finds again what was caught. */
   private repeatText(caught?: Catch): string {
     if (caught) return this.fuzzer.repeatOf(caught);
-    const { arch } = this.options;
-    return [
-      'npx pvmmu fuzz',
-      ...(arch ? [`--arch ${arch}`] : []),
-      ...(this.court === '' ? [] : [this.court]),
-      ...(this.options.lockstep === 'every' ? [] : [`--lockstep ${this.options.lockstep}`]),
-      `--seed ${quoted(this.seed)} --ops ${Math.max(1, this.fuzzer.operations)}`,
-    ].join(' ');
+    return runCommand(this.options, this.seed, this.fuzzer.operations);
   }
 
   private seconds(): number {
@@ -267,12 +257,4 @@ class FuzzRun {
   private say(line: string): void {
     if (!this.options.json && !this.options.ktap) console.log(line);
   }
-}
-
-const SAMPLES_MAX = 300;
-
-/** At most so many of them, the last among them. */
-function thinned(samples: readonly Sample[]): readonly Sample[] {
-  const step = Math.ceil(samples.length / SAMPLES_MAX);
-  return samples.filter((_, i) => (samples.length - 1 - i) % step === 0);
 }

@@ -75,7 +75,7 @@ function isTaken(path: string, find: StoredFind): boolean {
 }
 
 /** Does something to a file or directory; what the system refuses is said in one line. */
-function attempt<T>(path: string, what: string, act: () => T): T {
+export function attempt<T>(path: string, what: string, act: () => T): T {
   try {
     return act();
   } catch (error) {

@@ -72,6 +72,15 @@ export interface Row {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+export interface Coverage {
+  readonly operation: string;
+  readonly hit: number;
+  /** 0 where the operation was never tried: its answers are not known then. */
+  readonly all: number;
+  /** Rows that were never tried. */
+  readonly missing: readonly string[];
+}
+
 export class Cells {
   private readonly counts = new Float64Array(op.OPCODE_NAMES.length * LEVELS * MET.length * CODES);
   private readonly levels: readonly number[];
@@ -87,18 +96,21 @@ export class Cells {
     this.types = wide ? MET : MET.filter((type) => type !== 'L4');
   }
 
-  /** Counts the first `most` operations of the program. */
-  add({ machine, code }: Candidate, most = Infinity): void {
+  /** Counts the first `most` operations of the program; `see` is told the cell of each, by its index. */
+  add({ machine, code }: Candidate, most = Infinity, see?: (cell: number, operation: number) => void): void {
     const { model } = this;
     if (model.machine === machine) model.reset();
     else model.start(machine);
     const results = new Int32Array(code.length / op.RECORD);
-    let left = most;
+    let operation = 0;
     try {
-      for (let at = 0; at < code.length && left-- > 0; at += op.span(code, at) * op.RECORD) {
+      for (let at = 0; at < code.length && operation < most; at += op.span(code, at) * op.RECORD) {
         const row = rowOf(model, code, at);
         model.run(code, at, results);
-        this.counts[row * CODES + codeOf(results[at / op.RECORD]!)]!++;
+        const cell = this.cellOf(row, codeOf(results[at / op.RECORD]!));
+        this.counts[cell]!++;
+        see?.(cell, operation);
+        operation++;
       }
     } catch {
       // A model with a defect may give up, which has been found and said; whatever state it is in, begin anew.
@@ -119,6 +131,20 @@ export class Cells {
   /** Counts a cell by its number. */
   count(cell: number): void {
     this.counts[cell]!++;
+  }
+
+  /** All counts that are not zero, each with its cell, for `merge`. */
+  entries(): [cell: number, count: number][] {
+    const entries: [number, number][] = [];
+    this.counts.forEach((count, cell) => {
+      if (count > 0) entries.push([cell, count]);
+    });
+    return entries;
+  }
+
+  /** Adds what another one has counted. */
+  merge(entries: readonly (readonly [cell: number, count: number])[]): void {
+    for (const [cell, count] of entries) this.counts[cell]! += count;
   }
 
   /** All rows that were tried. */
@@ -146,14 +172,24 @@ export class Cells {
     });
   }
 
-  private section(name: string, opcode: number): string {
+  /** Of each operation: cells that were hit, of all that its rows and answers make, and rows that were never tried. */
+  coverage(): Coverage[] {
+    return op.OPCODE_NAMES.flatMap((name, opcode) => (name === '' ? [] : [this.coverageOf(name, opcode)]));
+  }
+
+  private coverageOf(operation: string, opcode: number): Coverage {
     const rows = this.rowsOf(opcode);
-    if (rows.length === 0) return `${name}: never tried`;
     const met = new Set(rows.map(labelOf));
     const missing = this.expected(opcode).filter((label) => !met.has(label));
     const hit = rows.reduce((sum, row) => sum + answersIn(row).length, 0);
     const answers = new Set(rows.flatMap(answersIn)).size;
-    const all = (met.size + missing.length) * answers;
+    return { operation, hit, all: (met.size + missing.length) * answers, missing };
+  }
+
+  private section(name: string, opcode: number): string {
+    const rows = this.rowsOf(opcode);
+    if (rows.length === 0) return `${name}: never tried`;
+    const { hit, all, missing } = this.coverageOf(name, opcode);
     return [
       `${name}: ${hit} of ${all} cells hit`,
       ...rows.map(rowText),
@@ -191,6 +227,21 @@ export class Cells {
     const types = { none: MET.slice(0, 1), own: this.types.slice(1), entry: this.types }[frame];
     return levels.flatMap((one) => types.map((met) => labelOf({ level: one, met })));
   }
+}
+
+/** Whether a program text can say it: a `fill` has no answer there, which stands for ok (docs/format.md). */
+export function isTellable(cell: number): boolean {
+  const opcode = Math.floor(cell / CODES / MET.length / LEVELS);
+  return opcode !== op.OP_FILL || cell % CODES === OK;
+}
+
+/** A cell in words: operation, row, answer. */
+export function cellText(cell: number): string {
+  const row = Math.floor(cell / CODES);
+  const met = MET[row % MET.length]!;
+  const level = Math.floor(row / MET.length) % LEVELS;
+  const operation = op.OPCODE_NAMES[Math.floor(row / MET.length / LEVELS)]!;
+  return `${operation} ${labelOf({ level, met })}: ${RESULT_NAMES.get(cell % CODES)}`;
 }
 
 function labelOf({ level, met }: { level: number; met: Met }): string {

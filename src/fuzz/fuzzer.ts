@@ -9,7 +9,8 @@ import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../shrink/candidates.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { quoted } from '../text/shell.js';
-import { Cells } from './cells.js';
+import { Cells, isTellable } from './cells.js';
+import { Corpus } from './corpus.js';
 import { Outcomes } from './outcomes.js';
 import { type LockstepMode, Panel } from './panel.js';
 import { type Court, courtText, type Trials, trialsOf } from './trials.js';
@@ -21,6 +22,8 @@ export interface FuzzSettings extends Court {
   readonly lockstep?: LockstepMode;
   /** Keep count of what operations met (`cells`), for which every program is run once more. */
   readonly stats?: boolean;
+  /** Keep the shortest way to each cell (`corpus`); this too runs every program once more. */
+  readonly corpus?: boolean;
   /** Options that every machine has, whatever is drawn for the others. */
   readonly machine?: Partial<MachineOptions>;
 }
@@ -58,12 +61,16 @@ export class Fuzzer {
   readonly outcomes = new Outcomes();
   /** With `stats`: what operations met. */
   readonly cells: Cells | undefined;
+  /** With `corpus`: how programs reached what they met in a model without defects. */
+  readonly corpus: Corpus | undefined;
   programs = 0;
   operations = 0;
   private readonly scout = new OptimizedModel();
   private readonly trials: Trials;
   private readonly panel: Panel;
   private readonly clean: Trials;
+  /** What finds the cells for `corpus`. */
+  private readonly surveyor: Cells | undefined;
 
   /** `first` is the number of the program that the first `next` draws. */
   constructor(
@@ -76,6 +83,10 @@ export class Fuzzer {
     this.cells = settings.stats
       ? new Cells(new OptimizedModel(settings.defects), settings.arches)
       : undefined;
+    if (settings.corpus) {
+      this.corpus = new Corpus();
+      this.surveyor = new Cells(new OptimizedModel(), settings.arches);
+    }
   }
 
   /** Draws and runs the next program; what it fails with, if it does. */
@@ -87,7 +98,16 @@ export class Fuzzer {
     const end = failure && failure.operation + 1;
     this.operations += this.outcomes.add(program.code, this.panel.answers, end);
     this.cells?.add(program, end);
+    this.survey(program, number);
     return failure && { arch, seed, program, failure };
+  }
+
+  private survey(program: Candidate, number: number): void {
+    let isTold = true;
+    this.surveyor?.add(program, Infinity, (cell, i) => {
+      isTold &&= isTellable(cell);
+      if (isTold) this.corpus!.see(cell, i + 1, number);
+    });
   }
 
   /** The run's program of this number, counted from 0. */

@@ -1,13 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/campaign/campaign.js';
 import { FolderStore } from '../../src/campaign/folder.js';
-import { stream } from '../../src/generate/streams.js';
+import { RedisStore } from '../../src/campaign/redis.js';
+import type { Shard, ShardResult } from '../../src/campaign/shard.js';
 import { lastLine, pvmmu, type Run } from '../cli/run.js';
+import { freePort, HAS_REDIS, RedisServer } from './server.js';
 
+const PLAIN = { arches: ['x86_64'], seed: 's', quirks: 'intended', defects: [], alone: true } as const;
 const SETTINGS = [
   '--alone',
   '--defect',
@@ -20,9 +22,6 @@ const SETTINGS = [
   '32',
 ];
 const SHARDS = 10;
-/** Kills of one run; PVMMU_KILLS=200 for a long one. */
-const KILLS = Number(process.env['PVMMU_KILLS'] ?? 3);
-
 const newFolder = () => mkdtempSync(join(tmpdir(), 'pvmmu-campaign-'));
 
 async function campaign(words: readonly string[], place: readonly string[], cwd: string): Promise<Run> {
@@ -31,67 +30,19 @@ async function campaign(words: readonly string[], place: readonly string[], cwd:
   return run;
 }
 
-async function reportOf(place: readonly string[], cwd: string): Promise<string> {
-  return (await campaign(['status'], place, cwd)).out;
-}
-
-async function undisturbed(): Promise<string> {
-  const cwd = newFolder();
-  await campaign(['start', ...SETTINGS], [], cwd);
-  await campaign(['work', '--jobs', '2'], [], cwd);
-  return reportOf([], cwd);
-}
-
-/** Lets a worker live for a random while, then kills it, so many times; a last one finishes. */
-async function workWithKills(place: readonly string[], cwd: string, meanwhile: () => Promise<void>) {
-  const draw = stream('kills');
-  for (let i = 0; i < KILLS; i++) {
-    await pvmmu(
-      ['campaign', 'work', '--jobs', '1', ...place],
-      (child) => setTimeout(() => child.kill('SIGKILL'), 400 + draw.below(1500)).unref(),
-      cwd,
-    );
-    await meanwhile();
-  }
-  return campaign(['work', '--jobs', '2'], place, cwd);
-}
-
 describe('a campaign in files', () => {
-  test(
-    'has the same report after its workers were killed',
-    async () => {
-      const cwd = newFolder();
-      await campaign(['start', ...SETTINGS], [], cwd);
-      const { out } = await workWithKills([], cwd, async () => undefined);
-      expect(lastLine(out)).toContain(`${SHARDS} of ${SHARDS} shards done, 0 set aside`);
-      expect(await reportOf([], cwd)).toBe(await undisturbed());
-    },
-    240_000 + KILLS * 10_000,
-  );
-
   test('sets a shard aside after three tries and does the others', async () => {
     const cwd = process.cwd();
     process.chdir(newFolder());
     try {
       const store = new FolderStore('poison');
-      const settings = {
-        arches: ['x86_64'],
-        seed: 's',
-        quirks: 'intended',
-        defects: [],
-        alone: true,
-      } as const;
-      await store.start({ version: '0', programs: 96, shard: 32, settings });
-      const tries: number[] = [];
-      const run = async (shard: { from: number; count: number }) => {
-        tries.push(shard.from);
-        if (shard.from === 32) throw new Error('no answer');
-        return { ...shard, operations: 1, outcomes: [], failed: 0, finds: [] };
-      };
-      await store.work(run, 1, new AbortController().signal);
-      expect(tries).toEqual([0, 32, 32, 32, 64]);
+      await store.start({ version: '0', programs: 96, shard: 32, settings: PLAIN });
+      expect(await workWithPoison(store)).toEqual([0, 32, 32, 32, 64]);
       expect(await store.poisoned()).toEqual([{ from: 32, reason: 'no answer' }]);
-      expect((await store.results()).map(({ from }) => from).sort()).toEqual([0, 64]);
+      expect(await store.tally()).toMatchObject({ done: 2, setAside: 1, running: 0, operations: 2 });
+      expect((await new FolderStore('poison').union()).finds).toEqual([
+        { id: 'f', from: 0, text: 'program 0\n' },
+      ]);
     } finally {
       process.chdir(cwd);
     }
@@ -110,6 +61,27 @@ describe('a campaign in files', () => {
     expect(skewed).toMatchObject({ status: 2, err: expect.stringContaining('is of pvmmu 0.0.1, expected') });
   });
 
+  test('keeps the first result of a shard that two processes do, with the ways that it has met', async () => {
+    const cwd = process.cwd();
+    process.chdir(newFolder());
+    try {
+      const [one, other] = [new FolderStore('both'), new FolderStore('both')];
+      await one.start({ version: '0', programs: 32, shard: 32, settings: PLAIN });
+      const work = { workers: 1, signal: new AbortController().signal, show: () => undefined };
+      const run = async (shard: Shard) => {
+        await one.work({ ...work, run: async (same) => resultOf(same) });
+        await other.union();
+        return resultOf(shard);
+      };
+      await other.work({ ...work, run });
+      const union = await new FolderStore('both').union();
+      expect(union).toMatchObject({ shards: 1, operations: 1 });
+      expect(union.corpus.ways).toEqual([{ cell: 7, operations: 3, program: 0 }]);
+    } finally {
+      process.chdir(cwd);
+    }
+  });
+
   test('stopped, begins no further shard until it is started again', async () => {
     const cwd = newFolder();
     await campaign(['start', ...SETTINGS], [], cwd);
@@ -120,62 +92,10 @@ describe('a campaign in files', () => {
   });
 });
 
-const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
-
-describe.skipIf(!hasRedis)('a campaign on Redis (skipped where there is no redis-server)', () => {
-  let folder: string;
-  let port: number;
-  let server: ChildProcess;
-
-  async function startServer(): Promise<void> {
-    const args = [
-      '--port',
-      String(port),
-      '--dir',
-      folder,
-      '--appendonly',
-      'yes',
-      '--appendfsync',
-      'always',
-      '--save',
-      '',
-    ];
-    server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    await new Promise<void>((resolve) => {
-      server.stdout!.on('data', (data: Buffer) => {
-        if (data.toString().includes('Ready to accept connections')) resolve();
-      });
-    });
-  }
-
-  async function killServer(): Promise<void> {
-    const gone = new Promise((resolve) => server.once('exit', resolve));
-    server.kill('SIGKILL');
-    await gone;
-  }
-
-  beforeAll(async () => {
-    folder = newFolder();
-    port = await freePort();
-    await startServer();
-  });
-  afterAll(killServer);
-
-  test(
-    'has the report of an undisturbed one after its workers and Redis were killed',
-    async () => {
-      const cwd = newFolder();
-      const place = ['--redis', `redis://127.0.0.1:${port}`, '--name', 'kills'];
-      await campaign(['start', ...SETTINGS], place, cwd);
-      const { out } = await workWithKills(place, cwd, async () => {
-        await killServer();
-        await startServer();
-      });
-      expect(lastLine(out)).toContain(`${SHARDS} of ${SHARDS} shards done, 0 set aside`);
-      expect(await reportOf(place, cwd)).toBe(await undisturbed());
-    },
-    240_000 + KILLS * 10_000,
-  );
+describe.skipIf(!HAS_REDIS)('a campaign on Redis (skipped where there is no redis-server)', () => {
+  const server = new RedisServer();
+  beforeAll(() => server.start());
+  afterAll(() => server.kill());
 
   test('where no Redis answers is refused in one line', async () => {
     const url = `redis://127.0.0.1:${await freePort()}`;
@@ -183,13 +103,65 @@ describe.skipIf(!hasRedis)('a campaign on Redis (skipped where there is no redis
     expect(status).toBe(2);
     expect(err).toMatch(/^pvmmu: redis:\/\/127\.0\.0\.1:\d+: no Redis answers there: .*\n$/);
   });
+
+  test('of another version is refused', async () => {
+    const store = await RedisStore.connect(server.url, 'skew');
+    await store.start({ version: '0.0.1', programs: 32, shard: 32, settings: PLAIN });
+    await store.close();
+    const skewed = await pvmmu(['campaign', 'work', '--redis', server.url, '--name', 'skew']);
+    expect(skewed).toMatchObject({ status: 2, err: expect.stringContaining('is of pvmmu 0.0.1, expected') });
+  });
+
+  test('sets a shard aside after three tries and does the others', async () => {
+    const store = await RedisStore.connect(server.url, 'poison');
+    await store.start({ version: '0', programs: 96, shard: 32, settings: PLAIN });
+    const tries = await workWithPoison(store);
+    expect(tries.toSorted((a, b) => a - b)).toEqual([0, 32, 32, 32, 64]);
+    expect(await store.poisoned()).toEqual([{ from: 32, reason: 'no answer' }]);
+    expect(await store.tally()).toMatchObject({ done: 2, setAside: 1, running: 0, operations: 2 });
+    await store.close();
+  });
+
+  test('adds the result of a shard once, and finishes when it is started again', async () => {
+    const store = await RedisStore.connect(server.url, 'twice');
+    const campaign = { version: '0', programs: 96, shard: 32, settings: PLAIN };
+    await store.start(campaign);
+    const controller = new AbortController();
+    const work = { workers: 1, signal: controller.signal, show: () => undefined };
+    let runs = 0;
+    const run = async (shard: Shard) => {
+      runs++;
+      if (runs === 2) await store.start(campaign); // puts into the queue again what is not done
+      return resultOf(shard);
+    };
+    await store.work({ ...work, run });
+    const union = await store.union();
+    expect(union).toMatchObject({ shards: 3, programs: 96, operations: 3 });
+    expect(union.outcomes.entries()).toEqual([[1025, 3]]);
+    expect(union.finds).toEqual([{ id: 'f', from: 0, text: 'program 0\n' }]);
+    expect(union.corpus.ways).toEqual([{ cell: 7, operations: 1, program: 64 }]);
+    await store.start(campaign);
+    await store.work({ ...work, run });
+    expect(runs).toBe(3);
+    await store.close();
+  });
 });
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
+/** A find in each shard, and a way that is shorter the later the shard is. */
+function resultOf({ from, count }: Shard): ShardResult {
+  const ways = [{ cell: 7, operations: 3 - from / 32, program: from }];
+  const finds = [{ id: 'f', text: `program ${from}\n` }];
+  return { from, count, operations: 1, outcomes: [[1025, 1]], failed: 0, finds, ways };
+}
+
+/** The shard from program 32 on fails always; the shards in the order of their tries. */
+async function workWithPoison(store: Store): Promise<number[]> {
+  const tries: number[] = [];
+  const run = async (shard: Shard) => {
+    tries.push(shard.from);
+    if (shard.from === 32) throw new Error('no answer');
+    return resultOf(shard);
+  };
+  await store.work({ run, workers: 1, signal: new AbortController().signal, show: () => undefined });
+  return tries;
 }

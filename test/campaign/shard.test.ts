@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { runShards, SHARD_SIZE } from '../../src/campaign/run-shards.js';
-import { runShard, Union } from '../../src/campaign/shard.js';
+import { runShard } from '../../src/campaign/shard.js';
+import { Union } from '../../src/campaign/union.js';
 import type { FuzzSettings } from '../../src/fuzz/fuzzer.js';
 import { WorkerLost } from '../../src/workers/pool.js';
 
@@ -14,7 +15,7 @@ const SETTINGS: FuzzSettings = {
 
 test('the union of shards is the same whatever their order, and however often one is run', () => {
   const results = [0, 1, 2, 3].map((i) => runShard(SETTINGS, { from: i * 4, count: 4 }));
-  const [inOrder, mixed] = [new Union(), new Union()];
+  const [inOrder, mixed] = [new Union(SETTINGS.arches), new Union(SETTINGS.arches)];
   for (const result of results) inOrder.add(result);
   for (const i of [3, 1, 1, 0, 2, 3]) mixed.add(runShard(SETTINGS, { from: i * 4, count: 4 }));
   expect(inOrder.finds).not.toEqual([]);
@@ -24,6 +25,7 @@ test('the union of shards is the same whatever their order, and however often on
 test('a program whose worker is lost is named, and the rest of its shard counts', async () => {
   const bad = SHARD_SIZE + 5;
   const { union, lost } = await runShards({
+    arches: SETTINGS.arches,
     run: async (shard) => {
       if (shard.from <= bad && bad < shard.from + shard.count) throw new WorkerLost('no answer within 1 s');
       return { ...shard, operations: shard.count, outcomes: [], failed: 0, finds: [] };

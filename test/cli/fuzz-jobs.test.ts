@@ -1,21 +1,55 @@
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { pvmmu } from './run.js';
 
+const JOBS = ['1', '2', '3', '7'];
+
+/** All that the run has said and written; times, rates and the number of workers left out. */
+async function everythingOf(jobs: string, options: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'pvmmu-jobs-'));
+  const args = ['fuzz', '--alone', ...options, '--seed', 'jobs', '--ops', '2500', '--jobs', jobs];
+  const run = await pvmmu(args, undefined, folder);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  const files = names
+    .filter((name) => /[^/]\.\w+$/.test(name))
+    .map((name) => [name, withoutTimes(readFileSync(join(folder, name), 'utf8'))]);
+  return { ...run, files };
+}
+
+function withoutTimes(text: string): string {
+  return text
+    .replaceAll(/time="[\d.]+"/g, 'time="T"')
+    .replaceAll(/<dt>(Seconds|Operations a second)<\/dt><dd>[^<]*/g, '')
+    .replaceAll(/<div class="graph"[^]*?<\/svg>/g, '')
+    .replaceAll(/--jobs \d+/g, '--jobs N');
+}
+
 test.each([
-  ['that find nothing', []],
-  ['that find something', ['--defect', 'double-pin-keeps-ref']],
-])('runs %s report the same byte for byte with 1, 2, 3 and 7 workers', async (_what, options) => {
+  ['that find nothing', [], 0],
+  ['that find something', ['--defect', 'double-pin-keeps-ref'], 1],
+])('runs %s report the same byte for byte with 1, 2, 3 and 7 workers', async (_what, options, status) => {
+  const reports = ['--stats', '--junit', 'junit.xml', '--html', 'page.html'];
   const runs = [];
-  for (const jobs of ['1', '2', '3', '7']) {
-    const folder = mkdtempSync(join(tmpdir(), 'pvmmu-jobs-'));
-    const args = ['fuzz', '--alone', ...options, '--seed', 'jobs', '--ops', '2500', '--jobs', jobs];
-    const { status, out, err } = await pvmmu(args, undefined, folder);
-    const finds = options.length === 0 ? [] : readdirSync(join(folder, '.pvmmu/finds'));
-    runs.push({ status, out, err, finds });
-  }
-  expect(runs[0]).toMatchObject({ status: options.length === 0 ? 0 : 1, err: '' });
+  for (const jobs of JOBS) runs.push(await everythingOf(jobs, [...options, ...reports]));
+  expect(runs[0]).toMatchObject({ status, err: '' });
+  expect(runs[0]!.out).toContain('cells hit');
+  expect(runs[0]!.files.map(([name]) => name)).toEqual(
+    expect.arrayContaining([
+      'junit.xml',
+      'page.html',
+      ...(status === 0 ? [] : [expect.stringMatching(/^page-/)]),
+    ]),
+  );
   for (const run of runs) expect(run).toEqual(runs[0]);
+});
+
+test('KTAP, and nothing else, is the same with 1 and 3 workers', async () => {
+  const [one, three] = [
+    await everythingOf('1', ['--defect', 'double-pin-keeps-ref', '--ktap']),
+    await everythingOf('3', ['--defect', 'double-pin-keeps-ref', '--ktap']),
+  ];
+  expect(one.out).toMatch(/^KTAP version 1\n[^]*\nnot ok 1 pvmmu fuzz\n$/);
+  expect(three).toEqual(one);
 });

@@ -62,7 +62,18 @@ describe('the JSON schema', () => {
   });
 
   test('describes what fuzz prints with --jobs, and what campaign status prints', async () => {
-    const { out } = await run('fuzz', '--jobs', '1', '--json', ...DEFECT, '--seed', 'schema', '--ops', '500');
+    const { out } = await run(
+      'fuzz',
+      '--jobs',
+      '1',
+      '--json',
+      '--stats',
+      ...DEFECT,
+      '--seed',
+      'schema',
+      '--ops',
+      '500',
+    );
     expect(linesOf('fuzz', out).at(-1)).toMatchObject({ type: 'jobs_summary' });
     expect(linesOf('fuzz', out)[0]).toMatchObject({ type: 'stored_find', known: false });
     await run('campaign', 'start', ...DEFECT, '--programs', '20');

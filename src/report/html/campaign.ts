@@ -1,12 +1,22 @@
-/** What a run of the fuzzer did, as a page: its speed, what operations were answered, its finds, and the zoo. */
+/** What a run of the fuzzer did, as a page: its finds, its speed, what operations were answered, and the zoo or its shards. */
 import zoo from '../../../docs/zoo.json' with { type: 'json' };
 import manifest from '../../../package.json' with { type: 'json' };
 import { catches, type HuntFigures, median } from '../../zoo/figures.js';
+import { chart } from './chart.js';
 import { documentText, text } from './page.js';
+import { coverageHtml, ratesHtml, type Shards, shardsHtml } from './shards.js';
 
 export interface Sample {
   readonly seconds: number;
   readonly operations: number;
+}
+
+export interface ListedFind {
+  readonly id: string;
+  readonly title: string;
+  readonly known: boolean;
+  /** Address of its page, from the campaign's. */
+  readonly page: string;
 }
 
 export interface Campaign {
@@ -20,19 +30,17 @@ export interface Campaign {
   readonly samples: readonly Sample[];
   /** By operation and answer, how often. */
   readonly answers: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly finds: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly known: boolean;
-    /** Address of its page, from this one. */
-    readonly page: string;
-  }[];
+  readonly finds: readonly ListedFind[];
   /** Ids of kept finds that no longer fail. */
   readonly fixed: readonly string[];
+  /** Of a run in shards that may still go on, in the place of the zoo. */
+  readonly shards?: Shards;
+  /** Seconds after which a browser reads the page again. */
+  readonly refresh?: number | undefined;
 }
 
 export function campaignPage(campaign: Campaign): string {
-  const { finds, operations, programs, seconds } = campaign;
+  const { finds, operations, programs, seconds, shards, refresh } = campaign;
   const title =
     finds.length === 0 ? 'Nothing found' : `${finds.length} ${finds.length === 1 ? 'find' : 'finds'}`;
   const rate = Math.round(operations / Math.max(seconds, 0.001));
@@ -51,11 +59,15 @@ export function campaignPage(campaign: Campaign): string {
 <dl class="facts">${facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${text(value!)}</dd></div>`).join('')}</dl>
 <div class="stack">
 ${findsHtml(campaign)}
-<section class="panel" aria-labelledby="h-time"><h2 id="h-time">Operations over time</h2>${chart(campaign.samples)}</section>
+${shards ? shardsHtml(shards) : ''}
+${timeHtml(campaign.samples)}
+${shards ? ratesHtml(shards) : ''}
+${shards ? coverageHtml(shards) : ''}
 ${heatMap(campaign.answers)}
-${zooHtml()}
+${shards ? '' : zooHtml()}
 <section class="panel" aria-labelledby="h-repeat"><h2 id="h-repeat">Repeat it</h2><pre tabindex="0">${text(campaign.repeat)}</pre></section>
 </div></main>`,
+    refresh,
   );
 }
 
@@ -72,24 +84,18 @@ function findsHtml({ finds, fixed }: Campaign): string {
   return `<section class="panel" aria-labelledby="h-finds"><h2 id="h-finds">Finds</h2>${list}</section>`;
 }
 
-const CHART = { width: 760, height: 220, left: 90, bottom: 30, top: 12, right: 48 };
-
-function chart(samples: readonly Sample[]): string {
+function timeHtml(samples: readonly Sample[]): string {
   const last = samples.at(-1);
-  if (!last || last.operations === 0) return '<p>No operation was run.</p>';
-  const { width, height, left, bottom, top, right } = CHART;
-  const x = (seconds: number) => left + (seconds / Math.max(last.seconds, 0.001)) * (width - left - right);
-  const y = (operations: number) =>
-    height - bottom - (operations / last.operations) * (height - bottom - top);
-  const points = samples
-    .map((one) => `${x(one.seconds).toFixed(1)},${y(one.operations).toFixed(1)}`)
-    .join(' ');
-  const marks = [0, 0.5, 1];
-  const label = `${number(last.operations)} operations in ${last.seconds.toFixed(1)} seconds`;
-  return `<div class="graph" tabindex="0" role="region" aria-label="Operations over time"><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}" style="min-width:36rem">
-${marks.map((part) => `<line class="grid" x1="${left}" x2="${width - right}" y1="${y(part * last.operations)}" y2="${y(part * last.operations)}"/><text class="tick" x="${left - 8}" y="${y(part * last.operations) + 4}">${number(Math.round(part * last.operations))}</text>`).join('\n')}
-${marks.map((part) => `<text class="tick middle" x="${x(part * last.seconds)}" y="${height - 8}">${(part * last.seconds).toFixed(1)} s</text>`).join('\n')}
-<polyline class="line" points="${points}"/></svg></div>`;
+  const label = last && `${number(last.operations)} operations in ${last.seconds.toFixed(1)} seconds`;
+  const shown =
+    !last || last.operations === 0
+      ? '<p>No operation was run.</p>'
+      : chart(
+          samples.map(({ seconds, operations }) => ({ seconds, value: operations })),
+          'Operations',
+          label!,
+        );
+  return `<section class="panel" aria-labelledby="h-time"><h2 id="h-time">Operations over time</h2>${shown}</section>`;
 }
 
 /** Rows are operations, columns answers; the colour is the share of the row. */

@@ -61,14 +61,16 @@ ${repeatHtml(story)}
 }
 
 /** An HTML document with the look of all pages, and leave to run only what is in it. */
-export function documentText(title: string, body: string): string {
+/** With `refresh` a browser reads it again after so many seconds. */
+export function documentText(title: string, body: string, refresh?: number): string {
+  const again = refresh === undefined ? '' : `\n<meta http-equiv="refresh" content="${refresh}">`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; form-action 'self'">
-<link rel="icon" href="data:,">
+<link rel="icon" href="data:,">${again}
 <title>${text(title)}</title>
 <style>${STYLE}</style>
 </head>
