@@ -43,12 +43,13 @@ const from39: Profile = {
   setPte: 'hypercall',
   freeP2m: true,
 };
-const from42: Profile = { ...from39, fixmapTables: 1, p2mOutside: true, isa: 'unmapFirst' };
+const from42: Profile = { ...from39, fixmapTables: 1, p2mOutside: true, makesRoom: true, isa: 'unmapFirst' };
 const from516: Profile = {
   ...from42,
   fixmapTables: 2,
   pinVsyscall: true,
   fixmapSetPte: 'hypercall',
+  hypercallsFromPagingInit: true,
   marking: 'afterBootmem',
 };
 
@@ -114,10 +115,10 @@ export const KERNELS: readonly KernelFamily[] = [
   {
     id: '4.2',
     versions: '4.2 to 5.15',
-    title: 'the list of frames may lie outside the kernel map',
+    title: 'the list of frames may lie outside the kernel map, and moves where the host has devices',
     arches: BOTH,
     profile: from42,
-    pae: { ...PAE, passes: 2, initialPageTable: true, p2mOutside: false },
+    pae: { ...PAE, passes: 2, initialPageTable: true, p2mOutside: false, makesRoom: false },
   },
   {
     id: '5.16',

@@ -37,10 +37,14 @@ export const L4_EXTRA = 492;
 /** The L2 slot of early_ioremap's L1, below those of level1_fixmap_pgt. */
 export const L2_BTMAP = { x86_64: 505, x86_32: 426 } as const;
 export const L2_FIXMAP = { x86_64: 506, x86_32: 427 } as const;
-/** The L4 slot of a list of frames outside the kernel map, and where the kernel moves it. */
+/** The L4 slot of a list of frames outside the kernel map, and that of a list that the kernel has moved. */
 export const L4_P2M = 1;
+export const L4_P2M_MOVED = 2;
 /** 32-bit: the L3 entry of the kernel's part (KERNEL_PGD_BOUNDARY). */
 export const PAE_KERNEL = 3;
+/** struct pages that a page holds. */
+export const STRUCT_PAGES = 64;
+const NOWHERE: Range = { mfn: 0, count: 0 };
 /** Pages of .brk that xen_map_identity_early may take. */
 export const LEVEL1_IDENT_ENTRIES = 4;
 
@@ -74,6 +78,8 @@ export class Layout {
   readonly startInfo: number;
   readonly ptBase: number;
   readonly ptCount: number;
+  /** Pages of the guest where the host has devices, besides the ISA range. */
+  readonly host: Range;
   /** First pfn that the domain builder has not mapped. */
   readonly initialEnd: number;
   readonly pmds: number;
@@ -100,12 +106,15 @@ export class Layout {
     const names = arch === 'x86_64' ? STATIC_64 : STATIC_32;
     const brk = profile.buffer === 'brk' ? 12 : 8;
     const image = text + names.length + brk + initrd + (this.p2mOutside ? 0 : p2m) + 1;
-    // Low memory has room for the direct map's tables, as the 15 MiB below a real kernel have.
+    // Low memory has room for what the kernel takes before it has an allocator, as the 15 MiB below a real kernel have.
     let [start, tables, end, pmds] = [0, 0, 0, 0];
     for (let before = -1; before !== end;) {
       before = end;
       const pages = end + beyond + high;
-      const room = Math.ceil(pages / ptes) + Math.ceil(pages / (ptes * Math.max(1, pmds))) + 4;
+      const direct = Math.ceil(pages / ptes) + Math.ceil(pages / (ptes * Math.max(1, pmds))) + 4;
+      const map = arch === 'x86_64' ? Math.ceil(pages / STRUCT_PAGES) + 6 : 0;
+      const room =
+        direct + map + (profile.freeP2m ? p2m + 4 : 0) + (profile.makesRoom ? p2m + initrd + 4 : 0);
       start = Math.ceil((ptes / 2 + room) / ptes) * ptes;
       end = Math.ceil((start + image + tables + 1 + pad) / (2 * ptes)) * 2 * ptes;
       tables = end / ptes + (arch === 'x86_64' ? 3 : 2);
@@ -128,9 +137,11 @@ export class Layout {
     this.p2m = { mfn: this.p2mOutside ? end : p2mInside, count: p2m };
     this.p2mTables = { mfn: end + p2m, count: this.p2mOutside ? 3 : 0 };
     end = this.p2mOutside ? end + p2m + 3 : end;
+    const conflict = machine.dom0 === 1 && profile.makesRoom ? machine.conflict : 0;
+    this.host = [NOWHERE, this.p2m, this.initrd][conflict]!;
     this.end = end + beyond;
     const gigabyte = ptes * pmds;
-    const above = Math.max(4 * gigabyte, Math.ceil(this.end / gigabyte) * gigabyte);
+    const above = Math.max(this.fourGigabytes, Math.ceil(this.end / gigabyte) * gigabyte);
     this.high = { mfn: above, count: high };
     const hole = { mfn: end + Math.min(machine.hole_at, beyond), count: machine.hole };
     const holeEnd = Math.min(this.end, hole.mfn + hole.count);
@@ -200,9 +211,17 @@ export class Layout {
       : address64(L4_KERNEL, L3_FIXMAP, table, i);
   }
 
-  /** struct page of a page (64-bit). */
+  /** The page that has the struct page of a page (64-bit). */
   vmemmap(pfn: number): Word64 {
-    return address64(L4_VMEMMAP, 0, 0, pfn % 512);
+    const { ptes } = this.machine;
+    const page = Math.floor(pfn / STRUCT_PAGES);
+    const table = Math.floor(page / ptes);
+    return address64(L4_VMEMMAP, Math.floor(table / this.pmds), table % this.pmds, page % ptes);
+  }
+
+  /** First pfn from 4 GiB on. */
+  get fourGigabytes(): number {
+    return 4 * this.machine.ptes * this.pmds;
   }
 }
 
@@ -236,4 +255,8 @@ export function slotsOf(va: Word64, wide: boolean): readonly number[] {
 
 export function contains(range: Range, pfn: number): boolean {
   return pfn >= range.mfn && pfn < range.mfn + range.count;
+}
+
+export function overlaps(a: Range, b: Range): boolean {
+  return a.mfn < b.mfn + b.count && b.mfn < a.mfn + a.count;
 }

@@ -26,6 +26,11 @@ export const KEYS = {
   processes: [0, 6, 'processes that are made'],
   schedule: [0, 2 ** 31 - 1, 'which of the possible things processes do'],
   reuse: [0, 1, 'the allocator hands out what came back last, or first'],
+  conflict: [
+    0,
+    2,
+    'dom0, where the kernel makes room: the host has devices where its list of frames (1) or its ramdisk (2) lies',
+  ],
 } as const satisfies Record<string, readonly [least: number, most: number, what: string]>;
 
 export type MachineKey = keyof typeof KEYS;
@@ -59,6 +64,7 @@ export function drawGuestMachine(draw: Draw, arch: Arch): GuestMachine {
     processes: oneIn(draw, 3) ? 0 : draw.below(5),
     schedule: draw.below(KEYS.schedule[1]),
     reuse: draw.below(2),
+    conflict: oneIn(draw, 3) ? 1 + draw.below(2) : 0,
   };
 }
 

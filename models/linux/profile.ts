@@ -34,10 +34,14 @@ export interface Profile {
   readonly pinVsyscall: boolean;
   /** The list of frames may be mapped outside the kernel map. */
   readonly p2mOutside: boolean;
+  /** dom0: what lies where the host has devices is moved away (xen_memory_setup). */
+  readonly makesRoom: boolean;
   /** How early code stores an L1 entry: plainly, or by mmu_update; and in early_ioremap's L1. */
   readonly initSetPte: 'store' | 'hypercall';
   readonly fixmapSetPte: 'store' | 'hypercall';
-  /** The same at run time, outside of batches. */
+  /** From paging_init on early code asks Xen for every L1 entry. */
+  readonly hypercallsFromPagingInit: boolean;
+  /** How an L1 entry is stored at run time, outside of batches. */
   readonly setPte: 'store' | 'hypercall';
   /** PG_pinned of the kernel's own tables is set with the allocator's switch, or when struct pages are there. */
   readonly marking: 'eager' | 'afterBootmem';
@@ -72,8 +76,10 @@ export const BASE: Profile = {
   fixmapTables: 0,
   pinVsyscall: false,
   p2mOutside: false,
+  makesRoom: false,
   initSetPte: 'store',
   fixmapSetPte: 'store',
+  hypercallsFromPagingInit: false,
   setPte: 'store',
   marking: 'eager',
   pinsOnce: true,

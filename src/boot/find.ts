@@ -1,5 +1,4 @@
 /** Guests on one machine after another; what ends one of them is shrunk to the smallest machine and the steps that it takes. */
-import { startMachine } from '../../models/linux/builder.js';
 import type { Crash } from '../../models/linux/crash.js';
 import { profileOf } from '../../models/linux/kernels.js';
 import { Layout } from '../../models/linux/layout.js';
@@ -9,8 +8,9 @@ import { stream } from '../generate/streams.js';
 import type { Arch } from '../program/machine.js';
 import { boot, type Guest, type Outcome } from './boot.js';
 import { conflictOf, writableHolders } from './refusal.js';
+import { neededSteps } from './needed.js';
 import { ModelFailure, type Session } from './session.js';
-import { neededSteps, type Step, stepsOf } from './steps.js';
+import { type Step, stepsOf } from './steps.js';
 import { consoleWords } from './words.js';
 
 /** Machines that a shrinking tries at most, if nothing else is said. */
@@ -76,6 +76,6 @@ export function describeFind(session: Session, guest: Guest, machine: GuestMachi
   const call = crash.why.kind === 'refused' ? crash.why.call : undefined;
   const conflict = call && conflictOf(session.state, call, () => 0);
   const holders = conflict?.kind === 'type' ? writableHolders(session.state, conflict.mfn) : [];
-  const steps = neededSteps(startMachine(layout), stepsOf(code, results), crash);
+  const steps = neededSteps(layout, stepsOf(code, results), crash);
   return { machine, crash, operations, steps, words, holders };
 }

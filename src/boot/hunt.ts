@@ -1,5 +1,5 @@
 /** Hunts a mistake of Linux's catalogue, machine by machine. */
-import { GUEST_DEFECTS, type GuestDefect } from '../../models/linux/defects/index.js';
+import { GUEST_DEFECTS, type GuestDefect, LEFT_OUT_GUESTS } from '../../models/linux/defects/index.js';
 import { familyOf } from '../../models/linux/kernels.js';
 import { Crash } from '../../models/linux/crash.js';
 import type { GuestMachine } from '../../models/linux/machine.js';
@@ -80,11 +80,22 @@ export function linuxZooMarkdown(all: readonly Hunted[]): string {
     `${GUEST_DEFECTS.length} mistakes of Linux's history, made one at a time in a kernel that had them (models/linux/defects). Each was hunted on random machines in lockstep, and what ended the guest was shrunk: to the smallest machine on which it ends so, and`,
     'to the operations that this takes, from the tables that the domain builder leaves. Two numbers are those of x86_64 and x86_32; a dash says that the end is no answer of Xen’s. Shown is what the consoles say, as reporters have quoted it, with this machine’s frames.',
     '',
+    'What the kernel did by address stands as an update of the L1 where it would need tables for the address alone, and a table that it hooked or loaded as pinned where nothing above it matters. All steps are needed: without any of them, or with an entry less in one, the end is another. The longest',
+    'are stores that fault at an address of the direct map or of early_ioremap’s (a root and tables, filled, read-only and loaded, lead to it), two roots that name one L2 (both filled, read-only and pinned), and an L1 that is writable when the root is pinned (with the tables above it).',
+    '',
     row(head),
     row(head.map(() => '---')),
     ...rows,
     '',
     ...GUEST_DEFECTS.flatMap((defect) => section(defect, all)),
+    '## Left out',
+    '',
+    `${LEFT_OUT_GUESTS.length} more that this model cannot make, or would make no differently from one above:`,
+    '',
+    row(['mistake', 'ended by', 'why it is not here']),
+    row(['---', '---', '---']),
+    ...LEFT_OUT_GUESTS.map(({ title, fix, reason }) => row([title, fix ?? '', reason])),
+    '',
   ].join('\n');
 }
 

@@ -155,3 +155,29 @@ export function writableHolders(
   }
   return holders;
 }
+
+/** What keeps a frame a table: pins, on it or above it; where there is none, the vCPUs that have it loaded. */
+export function keepersOf(state: ModelState, mfn: number): 'pin' | readonly number[] {
+  const above = tablesAbove(state, mfn);
+  if ([...above].some((table) => state.info(table) & INFO_PINNED)) return 'pin';
+  const vcpus = Array.from({ length: state.machine.vcpus }, (_, vcpu) => vcpu);
+  return vcpus.filter((vcpu) => above.has(state.kernelBase(vcpu)));
+}
+
+/** The table and those in use that lead to it. */
+function tablesAbove(state: ModelState, mfn: number): Set<number> {
+  const found = new Set([mfn]);
+  for (const below of found) {
+    const wanted = typeOf(state, below) + 1;
+    for (let table = 0; table < state.frameLimit; table++) {
+      if (typeOf(state, table) !== wanted || state.typeCount(table) === 0 || !isTable(wanted)) continue;
+      for (let slot = state.nextUsed(table, 0); slot < 512; slot = state.nextUsed(table, slot + 1))
+        if (
+          state.low(table, slot) & P &&
+          entryOf(state.low(table, slot), state.high(table, slot)).mfn === below
+        )
+          found.add(table);
+    }
+  }
+  return found;
+}

@@ -183,6 +183,30 @@ export const FIRST_TABLES: readonly GuestDefect[] = [
     seen: ['unhandled page fault (ec=0000)', 'L4[0x1d4] = 0000000000000000'],
   },
   {
+    id: 'alloc-ops-before-marking',
+    title: 'Tables are announced by PG_pinned before anything has it',
+    versions: '2.6.27 in development',
+    fix: '8745f8b0b914',
+    kernel: '2.6.27',
+    arches: ONLY_64,
+    story:
+      'The allocation operations of run time look at the root’s PG_pinned, and do nothing for a root that is not pinned. They were installed before init_mm’s tables were marked. On 32-bit nobody made a table in between; 64-bit kernels do, and hooked it writable.',
+    knob: 'the memory map’s tables are announced by xen_alloc_ptpage',
+    seen: ['Bad type (saw 7400000000000001 != exp 3000000000000000)'],
+  },
+  {
+    id: 'struct-pages-initialised-late',
+    title: 'PG_pinned is lost when struct pages are initialised late',
+    versions: '4.15',
+    fix: 'mm: don’t defer struct page initialization for Xen pv guests (4.16)',
+    kernel: '4.2',
+    arches: ONLY_64,
+    story:
+      'Memory for struct pages was no longer cleared when it was allocated, and most struct pages were initialised later: those of reserved pages in mem_init, after Xen’s code had noted in them which pages are pagetables. Whoever hooked a table into one of these stored into it. ACPI’s first ioremap did.',
+    knob: 'mem_init clears PG_pinned of all pages beyond the initial mapping',
+    seen: ['BUG: unable to handle kernel paging request', 'IP: xen_set_pud', PINNING.protection],
+  },
+  {
     id: 'p2m-outside-kernel-map',
     title: 'Tables of a list outside the kernel map are mapped writable',
     versions: '4.2 in development',

@@ -35,6 +35,12 @@ export type GuestDefectId =
   | 'mmu-ops-installed-late'
   | 'cr3-before-struct-pages'
   | 'p2m-outside-kernel-map'
+  | 'alloc-ops-before-marking'
+  | 'struct-pages-initialised-late'
+  // host-memory-map.ts
+  | 'memory-in-use-remapped'
+  | 'list-moved-over-itself'
+  | 'brk-left-out-of-check'
   // fixmap.ts
   | 'bm-pte-not-announced'
   | 'bm-pte-not-hooked'
@@ -55,6 +61,7 @@ export type GuestDefectId =
   | 'poking-mm-not-pinned'
   | 'set-pte-at-by-address'
   | 'huge-page'
+  | 'table-address-truncated'
   // races.ts
   | 'pin-window-unlocked'
   | 'sync-in-pin-window'

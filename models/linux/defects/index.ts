@@ -3,6 +3,7 @@ import type { GuestDefect } from './defect.js';
 import { DIRECT_MAP } from './direct-map.js';
 import { FIRST_TABLES } from './first-tables.js';
 import { FIXMAP } from './fixmap.js';
+import { HOST_MEMORY_MAP } from './host-memory-map.js';
 import { KERNEL_MAPPINGS } from './kernel-mappings.js';
 import { PROCESS } from './process.js';
 import { RACES } from './races.js';
@@ -14,6 +15,7 @@ export { type LeftOutGuest, LEFT_OUT_GUESTS } from './left-out.js';
 export const GUEST_DEFECTS: readonly GuestDefect[] = [
   ...DIRECT_MAP,
   ...FIRST_TABLES,
+  ...HOST_MEMORY_MAP,
   ...FIXMAP,
   ...PROCESS,
   ...RACES,

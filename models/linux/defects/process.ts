@@ -40,6 +40,18 @@ export const PROCESS: readonly GuestDefect[] = [
     seen: ['Bad type (saw 7400000000000001 != exp …)'],
   },
   {
+    id: 'table-address-truncated',
+    title: 'The address of a table above 4 GiB is cut to 32 bits',
+    versions: '2.6.27 (the address); 2.6.26 (a machine address, on 32-bit)',
+    fix: '169ad16bb87c, ebd879e397f6',
+    kernel: '2.6.27',
+    arches: ONLY_64,
+    story:
+      'alloc_pte and its like had the page’s number in 32 bits and shifted it there. Of a page above 4 GiB another page’s address was left, which became read-only in its place; the table itself was writable when it was hooked.',
+    knob: 'xen_alloc_ptpage computes the address modulo 4 GiB, as far as the machine’s tables go',
+    seen: ['Bad type (saw 7400000000000001 != exp'],
+  },
+  {
     id: 'release-overtakes-unhook',
     title: 'A table becomes writable while its unhooking still waits',
     versions: 'the danger of 331468b11b94 and bc7fe1d97773 (3.0, 3.1), which put all of it into one queue',

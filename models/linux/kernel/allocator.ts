@@ -30,8 +30,13 @@ export class Allocator extends Multicalls {
     this.reserved.fill(1, mfn, mfn + count);
   }
 
-  protected memblock_free({ mfn, count }: Range): void {
-    for (let pfn = mfn; pfn < mfn + count; pfn++) this.check_free_page(pfn);
+  protected memblock_free(range: Range): void {
+    for (let pfn = range.mfn; pfn < range.mfn + range.count; pfn++) this.check_free_page(pfn);
+    this.memblock_free_early(range);
+  }
+
+  /** Pages that need not be mapped yet. */
+  protected memblock_free_early({ mfn, count }: Range): void {
     this.reserved.fill(0, mfn, mfn + count);
   }
 
@@ -42,7 +47,7 @@ export class Allocator extends Multicalls {
   }
 
   private isFree(pfn: number): boolean {
-    const isPart = pfn === this.layout.end && pfn < this.max_low_pfn;
+    const isPart = pfn === this.layout.end && this.bug('e820-not-page-aligned') && pfn < this.max_low_pfn;
     return this.reserved[pfn] === 0 && (this.isRam(pfn) || isPart);
   }
 
@@ -65,11 +70,26 @@ export class Allocator extends Multicalls {
     return undefined;
   }
 
+  /** A page from the top of what is free, cleared. */
+  protected memblock_alloc(): number {
+    const pfn = this.memblock_find_in_range(1, this.layout.maxPfn + 1, 1);
+    if (pfn === undefined) this.panic('memblock_alloc: Failed to allocate');
+    this.clear_page({ pfn, va: this.__va(pfn) });
+    this.memblock_reserve({ mfn: pfn, count: 1 });
+    return pfn;
+  }
+
   /** A page of .brk, which is part of the image and mapped with it. */
   protected extend_brk(): number {
     const { brk } = this.layout;
     if (!this.brkOpen || this.brkUsed === brk.count) this.BUG('extend_brk');
     return brk.mfn + this.brkUsed++;
+  }
+
+  /** Pages of .brk that nobody has taken. */
+  protected get brkRest(): Range {
+    const { mfn, count } = this.layout.brk;
+    return { mfn: mfn + this.brkUsed, count: count - this.brkUsed };
   }
 
   /** From here on what is left of .brk is memory like any other. */
@@ -111,8 +131,9 @@ export class Allocator extends Multicalls {
     return (this.read(slot).flags & RW) === 0 ? `${name} is free and read-only` : undefined;
   }
 
-  /** A page that is all zero. */
+  /** A page that is all zero; before there is a page allocator, memblock's. */
   protected get_zeroed_page(): number {
+    if (!this.mem_init_done) return this.memblock_alloc();
     const pfn = this.layout.machine.reuse === 1 ? this.free.shift() : this.free.pop();
     if (pfn === undefined) this.fail({ kind: 'panic', message: 'Out of memory' });
     this.clear_page({ pfn, va: this.__va(pfn) });

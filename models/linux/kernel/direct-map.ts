@@ -7,9 +7,9 @@ import type { Range } from '../../../src/program/machine.js';
 import { L4_DIRECT, PAE_KERNEL } from '../layout.js';
 import type { Slot, TablePage } from './guest.js';
 import { KERNEL } from './lowmem.js';
-import { SetupPagetable } from './setup-pagetable.js';
+import { MemorySetup } from './memory-setup.js';
 
-export class DirectMap extends SetupPagetable {
+export class DirectMap extends MemorySetup {
   /** Tables that are hooked when all are there (profile `hook`), children first. */
   private readonly unhooked: { readonly slot: Slot; readonly level: 1 | 2; readonly pfn: number }[] = [];
 

@@ -1,6 +1,7 @@
 /** How early code writes entries and announces tables: what Xen's pv_mmu_ops do until xen_post_allocator_init. */
 import { A, D, entry, type Entry, G, P, RW, ZERO } from '../../x86/entry.js';
-import { contains, DEVICE_MFN, INVALID_P2M_ENTRY, ISA_MFN, L2_BTMAP, slotsOf } from '../layout.js';
+import type { Range } from '../../../src/program/machine.js';
+import { contains, DEVICE_MFN, INVALID_P2M_ENTRY, ISA_MFN, L2_BTMAP, L4_P2M, slotsOf } from '../layout.js';
 import { Allocator } from './allocator.js';
 import { INVALID_MFN, mmuUpdate, type Slot, type TablePage } from './guest.js';
 import { KERNEL_RO, TABLE } from './lowmem.js';
@@ -9,6 +10,13 @@ import { KERNEL_RO, TABLE } from './lowmem.js';
 const FIXED = 400;
 /** A frame that no machine has. */
 const NO_FRAME = 0xfffffff;
+
+export interface FrameList {
+  readonly pages: Range;
+  readonly tables: Range;
+  /** The L4 slot that leads to it; none if it is in the kernel map. */
+  readonly slot: number | undefined;
+}
 
 export class Entries extends Allocator {
   /** The pages that find_early_table_space has found: e820_table_* up to 2.6.38, pgt_buf_* from 2.6.39 on. */
@@ -59,12 +67,17 @@ export class Entries extends Allocator {
 
   /** Of a list of frames outside the kernel map: it and its tables are read-only wherever they are mapped. */
   private isOwnListPage(pfn: number): boolean {
-    const { p2mOutside, p2m, p2mTables } = this.layout;
-    if (!p2mOutside || this.bug('p2m-outside-kernel-map')) return false;
-    return this.p2mListed && (contains(p2m, pfn) || contains(p2mTables, pfn));
+    const { list } = this;
+    if (list?.slot === undefined || this.bug('p2m-outside-kernel-map')) return false;
+    return contains(list.pages, pfn) || contains(list.tables, pfn);
   }
-  /** The domain builder's list of frames is still in use. */
-  protected p2mListed = true;
+
+  /** The list of frames, while it is where the domain builder has put it or where it was moved early on. */
+  protected list: FrameList | undefined = {
+    pages: this.layout.p2m,
+    tables: this.layout.p2mTables,
+    slot: this.layout.p2mOutside ? L4_P2M : undefined,
+  };
 
   protected set_pte(slot: Slot, value: Entry): void {
     this.xen_set_pte_init(slot, value);

@@ -1,7 +1,7 @@
 /** Which ranges the direct map is made of, in which order, and where its tables' pages come from. */
 import { P, ZERO } from '../../x86/entry.js';
 import type { Range } from '../../../src/program/machine.js';
-import { contains, L2_FIXMAP, PAE_KERNEL } from '../layout.js';
+import { contains, L2_FIXMAP, overlaps, PAE_KERNEL } from '../layout.js';
 import { DirectMap } from './direct-map.js';
 
 export class InitMemory extends DirectMap {
@@ -179,8 +179,4 @@ export class InitMemory extends DirectMap {
   protected isDirectMapped(pfn: number): boolean {
     return this.isRam(pfn) && !contains(this.layout.isa, pfn);
   }
-}
-
-function overlaps(a: Range, b: Range): boolean {
-  return a.mfn < b.mfn + b.count && b.mfn < a.mfn + a.count;
 }

@@ -5,7 +5,7 @@ import { OK } from '../../x86/result.js';
 import { stream } from '../../../src/generate/streams.js';
 import { type Draw, oneIn, pick } from '../../../src/generate/draw.js';
 import { builderTables } from '../builder.js';
-import { contains, ISA_MFN, SHARED_MFN } from '../layout.js';
+import { contains, ISA_MFN, L4_P2M_MOVED, SHARED_MFN } from '../layout.js';
 import { KERNEL } from './lowmem.js';
 import { Events } from './events.js';
 import type { Process } from './process.js';
@@ -24,7 +24,7 @@ export class Kernel extends Events {
     this.onPhase('setup_arch');
     this.setup_arch();
     this.onPhase('paging_init');
-    this.paging_init();
+    this.pagetable_init();
     this.mem_init();
     this.onPhase('processes');
     this.rest_init();
@@ -60,7 +60,7 @@ export class Kernel extends Events {
     if (profile.buffer !== 'brk') this.faultsReady = true;
     this.early_ioremap_init();
     if (this.wide && profile.batchedAlloc && profile.buffer !== 'brk') this.map_vvar();
-    if (profile.isa === 'unmapFirst') this.xen_ident_map_ISA();
+    if (profile.isa === 'unmapFirst') this.xen_memory_setup();
     if (profile.buffer === 'brk') this.early_alloc_pgt_buf();
     this.reserve_brk();
     if (this.wide && profile.cleanupHighmap) this.cleanup_highmap();
@@ -73,6 +73,7 @@ export class Kernel extends Events {
       this.init_memory_mapping({ mfn: 0, count: this.max_low_pfn });
       if (layout.high.count > 0) this.init_memory_mapping(layout.high);
     }
+    if (profile.makesRoom) this.reserve_initrd();
     if (this.bug('isa-range-overridden')) this.isa_as_memory();
     this.faultsReady = true;
     if (profile.buffer === 'low') this.dmi_scan_machine();
@@ -89,31 +90,46 @@ export class Kernel extends Events {
 
   /** NODE_DATA: the first use of fresh memory, from the top. */
   protected initmem_init(): void {
-    const pfn = this.memblock_find_in_range(1, this.layout.maxPfn + 1, 1);
-    if (pfn === undefined) this.panic('Cannot find NODE_DATA');
-    this.clear_page(this.direct(pfn));
-    this.memblock_reserve({ mfn: pfn, count: 1 });
+    this.memblock_alloc();
+  }
+
+  /** Up to 3.6 Xen's part comes after the generic one, from 3.7 on around it. */
+  private pagetable_init(): void {
+    if (this.profile.freeP2m) return this.xen_pagetable_init();
+    this.paging_init();
+    this.xen_pagetable_setup_done();
+  }
+
+  protected xen_pagetable_setup_done(): void {
+    this.xen_setup_shared_info();
+    this.xen_post_allocator_init();
+  }
+
+  protected xen_pagetable_init(): void {
+    this.setPteByHypercall = this.profile.hypercallsFromPagingInit;
+    this.paging_init();
+    this.xen_post_allocator_init();
+    this.xen_vmalloc_p2m_tree();
+    this.xen_pagetable_p2m_free();
+    this.xen_setup_shared_info();
   }
 
   protected paging_init(): void {
-    if (this.profile.setPte === 'hypercall') this.setPteByHypercall = true;
-    if (this.profile.freeP2m) this.xen_pagetable_p2m_free();
-    this.xen_post_allocator_init();
-    this.xen_setup_shared_info();
+    this.sparse_init();
   }
 
   /** The list of frames has been copied to where the kernel wants it: its pages are memory. */
   protected xen_pagetable_p2m_free(): void {
-    const { layout } = this;
-    if (layout.p2mOutside) this.xen_cleanmfnmap();
+    const { pages, slot } = this.list!;
+    if (slot !== undefined) this.xen_cleanmfnmap(slot);
     else {
       this.xen_cleanhighmap();
-      const { mfn, count } = layout.p2m;
-      const { ptes } = layout.machine;
+      const { mfn, count } = pages;
+      const { ptes } = this.layout.machine;
       const rounded = Math.ceil((mfn + count) / ptes) * ptes - mfn;
       this.memblock_free({ mfn, count: this.bug('tables-freed-with-list') ? rounded : count });
     }
-    this.p2mListed = false;
+    this.list = undefined;
   }
 
   /** The kernel map's entries from the image's end on: the list's, and the builder's tables'. */
@@ -127,19 +143,25 @@ export class Kernel extends Events {
       const next = index >= this.layout.pmds;
       const page = next ? this.kernelPage(this.layout.static('level2_fixmap_pgt')) : l2;
       const slot = this.slot(page, next ? index - this.layout.pmds : index);
-      if (this.read(slot).flags & P) this.xen_set_pmd_hyper(slot, ZERO);
+      if (this.read(slot).flags & P) this.xen_set_pmd(slot, ZERO);
     }
   }
 
-  /** The list outside the kernel map goes with its tables. */
-  protected xen_cleanmfnmap(): void {
-    const { p2m, p2mTables } = this.layout;
-    const l4 = this.kernelPage(this.init_mm_pgd);
-    this.xen_set_pgd_hyper(this.slot(l4, 1), ZERO);
-    for (const { mfn, count } of [p2m, p2mTables])
-      for (let pfn = mfn; pfn < mfn + count; pfn++) this.make_lowmem_page_readwrite(this.__va(pfn));
-    this.memblock_free(p2m);
-    this.memblock_free(p2mTables);
+  /** A list outside the kernel map goes with its tables; those that the kernel has made are pinned each. */
+  protected xen_cleanmfnmap(slot: number): void {
+    const { pages, tables } = this.list!;
+    this.xen_set_pgd(this.init_mm, slot, ZERO);
+    for (let pfn = pages.mfn; pfn < pages.mfn + pages.count; pfn++) this.xen_free_ro_page(pfn);
+    for (let pfn = tables.mfn; pfn < tables.mfn + tables.count; pfn++) {
+      if (slot === L4_P2M_MOVED) this.unpin_pagetable_pfn(pfn);
+      this.PagePinned.delete(pfn);
+      this.xen_free_ro_page(pfn);
+    }
+  }
+
+  protected xen_free_ro_page(pfn: number): void {
+    this.make_lowmem_page_readwrite(this.__va(pfn));
+    this.memblock_free({ mfn: pfn, count: 1 });
   }
 
   protected xen_setup_shared_info(): void {
@@ -161,6 +183,7 @@ export class Kernel extends Events {
     if (this.profile.marking === 'afterBootmem') this.xen_after_bootmem();
     this.vmalloc_init();
     this.smp_init();
+    if (this.wide && machine.dom0) this.acpi_early_init();
     if (this.profile.buffer === 'mapped' || this.profile.buffer === 'top') this.set_memory_nx();
     if (machine.processes === 0) return;
     const draw = stream(`processes ${machine.schedule}`);
@@ -175,6 +198,10 @@ export class Kernel extends Events {
       this.cpu = 0;
     }
     while (this.processes.length > 0) this.exit_mmap(this.processes[0]!);
+  }
+
+  protected acpi_early_init(): void {
+    this.ioremap_page_range(ISA_MFN);
   }
 
   /** One of the things that happen; whatever another CPU is at stays as it is. */

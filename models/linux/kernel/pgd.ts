@@ -22,7 +22,7 @@ const USER_SLOTS = { x86_64: 256, x86_32: PAE_KERNEL } as const;
 export class Pgds extends InitMemory {
   /** PG_pinned. */
   protected readonly PagePinned = new Set<number>();
-  /** Struct pages say it; before, every table counts as pinned. */
+  /** PG_pinned can be trusted: the kernel's own tables have it. */
   protected structPagesReady = false;
   /** The kernel pins L1s by themselves (split pagetable locks). */
   protected get splitLocks(): boolean {
@@ -31,8 +31,14 @@ export class Pgds extends InitMemory {
   /** pgd_list. */
   protected readonly pgd_list: Mm[] = [];
 
+  protected get init_mm(): Mm {
+    return { pgd: this.init_mm_pgd, user: undefined, kernelPmd: undefined };
+  }
+
+  /** From 4.18 on every table counts as pinned until PG_pinned can be trusted. */
   protected xen_page_pinned(pfn: number): boolean {
-    return !this.structPagesReady || this.PagePinned.has(pfn);
+    const isAssumed = this.profile.marking === 'afterBootmem' && !this.structPagesReady;
+    return isAssumed || this.PagePinned.has(pfn);
   }
 
   protected get rootLevel(): Level {
@@ -80,7 +86,7 @@ export class Pgds extends InitMemory {
     if (mm !== undefined && !this.xen_page_pinned(mm.pgd)) return;
     const isPinned = this.PagePinned.has(pfn);
     this.PagePinned.add(pfn);
-    const va = this.__va(pfn);
+    const va = this.__va(this.bug('table-address-truncated') ? pfn % this.layout.fourGigabytes : pfn);
     const readOnly = this.pfn_pte(pfn, P | KERNEL_PTE);
     const pins = level === 1 && this.splitLocks && (!isPinned || !this.profile.pinsOnce);
     if (!this.profile.batchedAlloc) {

@@ -4,7 +4,8 @@ import type { Word64 } from '../../../src/program/operation.js';
 import { address32, address64, slotsOf } from '../layout.js';
 import type { Slot } from './guest.js';
 import { TABLE } from './lowmem.js';
-import { type Mm, Pgds } from './pgd.js';
+import { MemoryMap } from './memory-map.js';
+import type { Mm } from './pgd.js';
 
 const USER_PAGE = P | RW | US | A | D | NX;
 /** Places of a process's mappings: text and data share an L1, the stack has its own tables. */
@@ -19,7 +20,7 @@ export interface Process {
   readonly pages: Map<number, number>;
 }
 
-export class Processes extends Pgds {
+export class Processes extends MemoryMap {
   /** How many mappings each anonymous page has. */
   private readonly mapped = new Map<number, number>();
   protected readonly processes: Process[] = [];
@@ -76,7 +77,7 @@ export class Processes extends Pgds {
   }
 
   /** A pinned L1 is written by hypercall or through Xen's emulation; any other by stores. */
-  protected set_user_pte(slot: Slot, value: ReturnType<Pgds['pfn_pte']>, va?: Word64): void {
+  protected set_user_pte(slot: Slot, value: ReturnType<MemoryMap['pfn_pte']>, va?: Word64): void {
     if (va !== undefined && this.bug('set-pte-at-by-address'))
       return this.HYPERVISOR_update_va_mapping(va, value);
     if (this.PagePinned.has(slot.pfn)) this.xen_set_pte(slot, value);

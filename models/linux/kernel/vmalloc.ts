@@ -10,14 +10,12 @@ import type { Slot } from './guest.js';
 
 /** Entries of the LDT that a process asks for. */
 const LDT_ENTRIES = 8;
+/** Place of the list of frames in vmalloc's first area. */
+const P2M_PAGE = 16;
 /** PAE: the L2 slots of vmalloc's area. */
 const VMALLOC_L2 = 400;
 
 export class Vmalloc extends Processes {
-  private get init_mm(): Mm {
-    return { pgd: this.init_mm_pgd, user: undefined, kernelPmd: undefined };
-  }
-
   /** Page i of area `which`; every area has an L1 of its own. */
   protected vmalloc_address(which: number, i: number): Word64 {
     return this.wide ? address64(L4_VMALLOC + which, 0, 0, i) : address32(3, VMALLOC_L2 + which, i);
@@ -26,6 +24,19 @@ export class Vmalloc extends Processes {
   /** The tables of the first area, before there are roots that would have to have them too. */
   protected vmalloc_init(): void {
     this.pte_alloc(this.init_mm, this.vmalloc_address(0, 0));
+  }
+
+  /** The list of frames gets its place in the first area: pages of its own, which hold a copy. */
+  protected xen_vmalloc_p2m_tree(): void {
+    for (let i = 0; i < this.layout.p2m.count; i++)
+      this.map_kernel_range(P2M_PAGE + i, this.get_zeroed_page());
+  }
+
+  /** A table of ACPI's, mapped by the second of the L3's entries: there is an L3, and no L2. */
+  protected ioremap_page_range(mfn: number): void {
+    const slot = this.pte_alloc(this.init_mm, address64(L4_VMALLOC, 1, 0, 0));
+    this.xen_set_pte(slot, entry(mfn, KERNEL));
+    this.xen_set_pte(slot, ZERO);
   }
 
   protected map_kernel_range(i: number, pfn: number, flags = KERNEL): Word64 {
