@@ -13,6 +13,7 @@ export default defineConfig({
     index: 'src/library/index.ts',
     worker: 'src/workers/worker.ts',
     bench: 'bench/models.ts',
+    loop: 'bench/loop.ts',
     baseline: 'bench/baseline.ts',
     forms: 'bench/forms.ts',
     boots: 'bench/boots.ts',

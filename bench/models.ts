@@ -1,55 +1,34 @@
 /**
- * How fast the models run generated programs of 8 frames, and whether they allocate while they do.
- * `npm run bench`; figures as `name: value unit`, medians of several passes.
+ * How fast the models run generated programs of 8 frames, on machines of 8 frames and of a Linux guest's size, and
+ * whether they allocate while they do. `npm run bench`; figures as `name: value unit`, medians of several passes.
  */
 import '../src/engine.js';
-import { LOCKSTEP_MODES, type LockstepMode, Panel } from '../src/fuzz/panel.js';
+import { LOCKSTEP_MODES, type LockstepMode, Panel, SAMPLE } from '../src/fuzz/panel.js';
 import { trialsOf } from '../src/fuzz/trials.js';
 import { OptimizedModel } from '../models/optimized/model.js';
 import { ReferenceModel } from '../models/reference/model.js';
-import { drawMachine } from '../src/generate/machines.js';
-import { drawProgram } from '../src/generate/program.js';
-import { stream } from '../src/generate/streams.js';
-import type { Arch, Machine } from '../src/program/machine.js';
-import { operationStarts, RECORD, span } from '../src/program/record.js';
+import { OP_DESTROY, operationStarts, RECORD, span, W_OPCODE } from '../src/program/record.js';
 import { replayFile } from '../src/replay/replay.js';
 import { median, print } from './figures.js';
+import { drawWork, enlarged, LENGTH, operationsIn, type Work } from './work.js';
 
-const PROGRAMS = 120;
-const LENGTH = 1000;
 const PASSES = 9;
 const TRACE = 'vectors/linux-6.1-dom0-boot-x86_64.pvmmu.gz';
+/** A Linux guest of 256 MiB. */
+const LINUX_FRAMES = 65_536;
 
-interface Work {
-  readonly machine: Machine;
-  readonly programs: readonly Int32Array[];
+/** Nanoseconds an operation, median over the passes, after some that nobody counts. */
+function cost(work: readonly Work[], rounds: number, pass: () => void): number {
+  for (let i = 0; i < 2; i++) pass();
+  const times = Array.from({ length: PASSES }, () => timeOf(pass));
+  return median(times) / (operationsIn(work) * rounds);
 }
 
-/** Generated programs, by machine. */
-function draw(arch: Arch): Work[] {
-  const draw = stream(`bench ${arch}`);
-  const scout = new OptimizedModel();
-  const byMachine = new Map<Machine, Int32Array[]>();
-  for (let i = 0; i < PROGRAMS; i++) {
-    const machine = drawMachine(draw, arch, i % 2 === 0 ? 'shipped' : 'intended');
-    byMachine.set(machine, [...(byMachine.get(machine) ?? []), drawProgram(draw, machine, LENGTH, scout)]);
-  }
-  return [...byMachine].map(([machine, programs]) => ({ machine, programs }));
-}
-
-const operationsIn = (work: readonly Work[]) =>
-  work.flatMap(({ programs }) => programs).reduce((sum, code) => sum + operationStarts(code).length, 0);
-
-/** Operations per second, median over the passes. */
-function rate(work: readonly Work[], pass: () => void): number {
-  const operations = operationsIn(work);
+/** Nanoseconds that it takes. */
+function timeOf(pass: () => void): number {
+  const begin = performance.now();
   pass();
-  const seconds = Array.from({ length: PASSES }, () => {
-    const begin = performance.now();
-    pass();
-    return (performance.now() - begin) / 1000;
-  });
-  return operations / median(seconds);
+  return (performance.now() - begin) * 1e6;
 }
 
 function optimizedAlone(work: readonly Work[], rounds: number): () => void {
@@ -86,34 +65,79 @@ function referenceAlone(work: readonly Work[]): () => void {
   };
 }
 
-/** As `pvmmu fuzz` does it: one program in a hundred ends with a look at the whole state. */
+/**
+ * Programs judged as `pvmmu fuzz` judges them: one in a hundred ends with a look at the whole state. Every machine is
+ * met before anything is measured.
+ */
 function lockstep(work: readonly Work[], mode: LockstepMode): () => void {
   const court = { defects: new Set<never>(), alone: false, quirks: 'intended' } as const;
   const panel = new Panel(court, trialsOf(court), mode);
+  for (const { machine, programs } of work)
+    for (const number of [0, 1]) panel.judge({ machine, code: programs[0]! }, number, true);
   let runs = 0;
   return () => {
-    for (const { machine, programs } of work) {
-      for (const code of programs) {
-        const failure = panel.judge({ machine, code }, runs, runs % 100 === 0);
-        if (failure) throw new Error(failure.message);
-        runs++;
+    for (let round = 0; round < roundsOf(mode); round++) {
+      for (const { machine, programs } of work) {
+        for (const code of programs) {
+          const failure = panel.judge({ machine, code }, runs, runs % 100 === 0);
+          if (failure) throw new Error(failure.message);
+          runs++;
+        }
       }
     }
   };
 }
 
+/** So many that about the same share of each pass is sampled. */
+function roundsOf(mode: LockstepMode): number {
+  return mode === 'every' ? 1 : SAMPLE / 8;
+}
+
+/** The optimized model with all invariants after every operation, without the reference model. */
+function withInvariants(work: readonly Work[]): () => void {
+  const trials = trialsOf({ defects: new Set(), alone: true, quirks: 'intended' });
+  return () => {
+    for (const { machine, programs } of work) {
+      for (const code of programs) {
+        const failure = trials.run({ machine, code }, false);
+        if (failure) throw new Error(failure.message);
+      }
+    }
+  };
+}
+
+/**
+ * The same programs on machines of 8 frames and within larger ones, one after the other, so that what else the
+ * processor does hits both: how much more an operation costs in a machine of a Linux guest's size.
+ */
+function size(name: string, small: readonly Work[], pass: (work: readonly Work[]) => () => void): void {
+  const large = small.map((work) => enlarged(work, LINUX_FRAMES));
+  const passes = [pass(small), pass(large)];
+  for (let i = 0; i < 2; i++) passes.forEach((run) => run());
+  const times = Array.from({ length: PASSES }, () => passes.map(timeOf));
+  const inLarge = median(times.map(([, ofLarge]) => ofLarge!)) / operationsIn(small);
+  print(`${name}, 65,536 frames`, 1e3 / inLarge, 'M operations/s');
+  print(
+    `${name}, 65,536 frames to 8`,
+    median(times.map(([ofSmall, ofLarge]) => ofLarge! / ofSmall!)),
+    'times the cost',
+  );
+}
+
 const ROUNDS = 10;
 for (const arch of ['x86_64', 'x86_32'] as const) {
-  const work = draw(arch);
+  const work = drawWork(arch);
+  const figure = (name: string, rounds: number, pass: () => void) =>
+    print(`${name}, ${arch}`, 1e3 / cost(work, rounds, pass), 'M operations/s');
   const alone = optimizedAlone(work, ROUNDS);
-  print(`optimized model alone, ${arch}`, (rate(work, alone) * ROUNDS) / 1e6, 'M operations/s');
-  print(`reference model alone, ${arch}`, rate(work, referenceAlone(work)) / 1e6, 'M operations/s');
+  figure('optimized model alone', ROUNDS, alone);
+  figure('reference model alone', 1, referenceAlone(work));
+  figure('optimized model, all invariants', 1, withInvariants(work));
   for (const mode of LOCKSTEP_MODES)
-    print(
-      `lockstep ${mode}, all invariants, ${arch}`,
-      rate(work, lockstep(work, mode)) / 1e6,
-      'M operations/s',
-    );
+    figure(`lockstep ${mode}, all invariants`, roundsOf(mode), lockstep(work, mode));
+  const lasting = work.map(({ machine, programs }) => ({ machine, programs: programs.filter(isKept) }));
+  size(`optimized model alone, ${arch}`, lasting, (of) => optimizedAlone(of, 1));
+  size(`optimized model, all invariants, ${arch}`, lasting, withInvariants);
   const before = heapUsed();
   for (let i = 0; i < 20; i++) alone();
   const operations = operationsIn(work) * ROUNDS * 20;
@@ -134,6 +158,11 @@ for (let i = 0; i < 5; i++) {
   times.push((performance.now() - begin) / 1000);
 }
 print('Linux boot replayed on the optimized model', median(times), 's');
+
+/** Not of a domain that is destroyed: every frame that it has is given back then, whatever its size. */
+function isKept(code: Int32Array): boolean {
+  return operationStarts(code).every((at) => (code[at + W_OPCODE]! & 0xff) !== OP_DESTROY);
+}
 
 /** Bytes in use after a full collection, where the process was started with --expose-gc. */
 function heapUsed(): number {

@@ -41,19 +41,20 @@ export function basesFault(state: ModelState): Violation | undefined {
 }
 
 /** A base pointer names a validated L4 of the guest's, a 32-bit guest's an L3. */
-function baseFault(state: ModelState, mfn: number, what: string): Violation | undefined {
+function baseFault(state: ModelState, mfn: number, cpu: number, mode: string): Violation | undefined {
   if (mfn < state.frameLimit) {
     const info = state.info(mfn);
     if (isGuests(info) && isValidatedTable(info) && (info & INFO_TYPE) === rootLevel(state.machine))
       return undefined;
   }
+  const what = `${mode} base pointer${ofCpu(state, cpu)}`;
   return fault(state, mfn, `is the ${what}, but is ${stateOf(state, mfn)}`);
 }
 
 /** A vCPU that is down may have none (rules 16.7). */
 function kernelBaseFault(state: ModelState, cpu: number): Violation | undefined {
   const mfn = state.kernelBase(cpu);
-  return mfn === 0 ? undefined : baseFault(state, mfn, `kernel base pointer${ofCpu(state, cpu)}`);
+  return mfn === 0 ? undefined : baseFault(state, mfn, cpu, 'kernel');
 }
 
 /** There may be no user base pointer, and a 32-bit guest never has one (rules 5.2). */
@@ -61,7 +62,7 @@ function userBaseFault(state: ModelState, cpu: number): Violation | undefined {
   const mfn = state.userBase(cpu);
   if (mfn === 0) return undefined;
   if (state.machine.arch === 'x86_32') return fault(state, mfn, 'is the user base pointer of a 32-bit guest');
-  return baseFault(state, mfn, `user base pointer${ofCpu(state, cpu)}`);
+  return baseFault(state, mfn, cpu, 'user');
 }
 
 export function segmentFault(state: ModelState, mfn: number, what: string): Violation | undefined {

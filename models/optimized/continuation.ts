@@ -16,10 +16,11 @@ export function interrupted(
 ): number {
   const { v } = s;
   s.assert(s.preempted, 'a call stops without an event');
-  if (v.call.length === 0 || code !== v.call) {
-    v.call = code.slice(at, at + span(code, at) * RECORD);
+  if (code !== v.call) {
+    v.keepCall(code, at, at + span(code, at) * RECORD);
     v.call[W_OPCODE]! &= ~ENVIRONMENT_MASK;
   }
+  v.isInterrupted = true;
   v.callNext = next;
   v.callDone = done;
   v.callAnswer = answer;

@@ -29,7 +29,6 @@ import { writeCr3 } from './bases.js';
 import { mmuextRequest } from './mmuext.js';
 import { mmuUpdateRequest } from './mmu-update.js';
 import type { State } from './state.js';
-import { NO_CALL } from './vcpu.js';
 import { initialise } from './vcpu-ops.js';
 
 const PFD_NONE = 2;
@@ -145,8 +144,8 @@ function settle(s: State, code: Int32Array, at: number, next: number, done: numb
 export function resume(s: State): number {
   const { v } = s;
   const { call } = v;
-  if (call.length === 0) return NONE;
-  v.call = NO_CALL;
+  if (!v.isInterrupted) return NONE;
+  v.isInterrupted = false;
   const opcode = call[W_OPCODE]! & 0xff;
   if (opcode === OP_WRITE_CR3) return writeCr3(s, call, 0);
   if (opcode === OP_INITIALISE) return initialise(s, call, 0);

@@ -309,7 +309,7 @@ export class OptimizedModel implements Model {
   }
 
   interrupted(cpu = 0): number {
-    return this.s.vcpus[cpu]!.call.length > 0 ? 1 : 0;
+    return this.s.vcpus[cpu]!.isInterrupted ? 1 : 0;
   }
 
   tlbSize(cpu = 0): number {

@@ -1,4 +1,5 @@
 /** A state to come back to, for whoever tries operation after operation in it. */
+import { RECORD, span } from '../../src/program/record.js';
 import { WHOLE_FRAME } from '../x86/changes.js';
 import { SLOTS } from '../x86/entry.js';
 import { FrameTable } from './frame-table.js';
@@ -111,7 +112,8 @@ function copyVcpu(to: Vcpu, from: Vcpu): void {
   to.deferredWhole = from.deferredWhole;
   to.deferredParent = from.deferredParent;
   to.leftover = from.leftover;
-  to.call = from.call;
+  to.isInterrupted = from.isInterrupted;
+  if (from.isInterrupted) to.keepCall(from.call, 0, span(from.call, 0) * RECORD);
   to.callNext = from.callNext;
   to.callDone = from.callDone;
   to.callBegun = from.callBegun;

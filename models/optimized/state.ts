@@ -380,7 +380,11 @@ export class State extends FrameTable {
   }
 
   isReadOnlyIo(frame: number): boolean {
-    return this.readOnlyIo.some(({ mfn, count }) => frame >= mfn && frame < mfn + count);
+    for (let i = 0; i < this.readOnlyIo.length; i++) {
+      const { mfn, count } = this.readOnlyIo[i]!;
+      if (frame >= mfn && frame < mfn + count) return true;
+    }
+    return false;
   }
 
   /** Owner and permission of I/O mappings: frames beyond memory and I/O frames (rules 2.3, step 2). */

@@ -40,7 +40,12 @@ export class Translations {
 
   remove(at: number): void {
     if (at < 0) return;
-    for (const array of [this.low, this.high, this.frame, this.writable]) array.copyWithin(at, at + 1);
     this.count--;
+    for (let i = at; i < this.count; i++) {
+      this.low[i] = this.low[i + 1]!;
+      this.high[i] = this.high[i + 1]!;
+      this.frame[i] = this.frame[i + 1]!;
+      this.writable[i] = this.writable[i + 1]!;
+    }
   }
 }

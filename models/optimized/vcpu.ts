@@ -1,8 +1,11 @@
+import { RECORD } from '../../src/program/record.js';
 import { Tlb } from './tlb.js';
 
 /** Frames a GDT has at most, and pages of an LDT. */
 export const GDT_FRAMES = 14;
 export const LDT_PAGES = 16;
+/** Most calls are no longer than this; for the others there is more room made. */
+const CALL_RECORDS = 8;
 
 /** A virtual CPU: what Xen's struct vcpu says of its tables, and what it has begun and not ended. */
 export class Vcpu {
@@ -31,8 +34,9 @@ export class Vcpu {
   deferredParent = 0;
   /** What waited already when MOV to CR3 began, for as long as it does; else 0. */
   leftover = 0;
-  /** Records of the call that was interrupted last; empty for none. */
-  call = NO_CALL;
+  /** A call was interrupted and has not gone on: its records stand at the beginning of `call`. */
+  isInterrupted = false;
+  call = new Int32Array(CALL_RECORDS * RECORD);
   /** First of its requests that has not been done. */
   callNext = 0;
   /** The list's count of done requests so far. */
@@ -42,6 +46,12 @@ export class Vcpu {
   /** What it will answer once the deferred table is gone; -1 while requests are left. */
   callAnswer = -1;
   readonly tlb = new Tlb();
+
+  /** Keeps the records from `at` up to `end`, to go on with them. */
+  keepCall(code: Int32Array, at: number, end: number): void {
+    if (end - at > this.call.length) this.call = new Int32Array(2 * (end - at));
+    for (let i = at; i < end; i++) this.call[i - at] = code[i]!;
+  }
 
   /** What was deferred has been cleaned up, or taken back. */
   clearDeferred(): void {
@@ -65,9 +75,7 @@ export class Vcpu {
     this.ldt.fill(0);
     this.clearDeferred();
     this.leftover = 0;
-    this.call = NO_CALL;
+    this.isInterrupted = false;
     this.tlb.flush();
   }
 }
-
-export const NO_CALL = new Int32Array(0);

@@ -111,16 +111,18 @@ export class Roots {
 
   /** Linear entries of the table's own to tables that still wait for their cleanup. */
   linearOut(mfn: number): number {
-    return this.linearWhere((known) => known.parent === mfn);
+    let linear = 0;
+    for (let cpu = 0; cpu < this.cpus.length; cpu++)
+      if (this.cpus[cpu].parent === mfn && isLinearToParent(this.state, cpu)) linear++;
+    return linear;
   }
 
   /** The same of the table that waits. */
   linearIn(mfn: number): number {
-    return this.linearWhere((known) => known.deferred === mfn);
-  }
-
-  private linearWhere(concerned: (known: CpuRoots) => boolean): number {
-    return this.cpus.filter((known, cpu) => concerned(known) && isLinearToParent(this.state, cpu)).length;
+    let linear = 0;
+    for (let cpu = 0; cpu < this.cpus.length; cpu++)
+      if (this.cpus[cpu].deferred === mfn && isLinearToParent(this.state, cpu)) linear++;
+    return linear;
   }
 
   /** Whether the frame's use as descriptor table may have changed: only then are GDT and LDT read again. */
