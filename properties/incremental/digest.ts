@@ -1,14 +1,14 @@
 /**
- * A 64-bit digest of all that `agreement.ts` compares, kept up to date at the cost of what an operation has changed,
+ * A 64-bit digest of all that `agreement.ts` compares, kept up to date at the cost of what operations have changed,
  * whatever the size of the machine. Equal states have equal digests; two different ones have the same digest by
  * chance once in 2^64.
  *
  * The digest is a sum (modulo 2^32, twice) with one term for each frame and one for each entry of a frame of the
- * guest's that is not zero, so a term can be taken out and another put in. A change that a model does not name is
- * not followed: its digest then differs from the other model's although the states are equal.
+ * guest's that is not zero, so a term can be taken out and another put in. That is done when the digest is asked for,
+ * once for all operations since it was last. A change that a model does not name is not followed: its digest then
+ * differs from the other model's although the states are equal.
  */
 import type { Model, ModelState } from '../../models/model.js';
-import { WHOLE_FRAME } from '../../models/x86/changes.js';
 import { SLOTS } from '../../models/x86/entry.js';
 import { isGuests } from '../frames.js';
 import { FrameSet } from './frame-set.js';
@@ -17,53 +17,70 @@ import { FrameSet } from './frame-set.js';
 const FRAME_TERM = -1;
 
 export class StateDigest {
-  /** Of each frame and its entries, in both sums. */
-  private terms = new Terms(0);
   private low = 0;
   private high = 0;
   private machineLow = 0;
   private machineHigh = 0;
-  /** Frames whose terms are not the start's. */
-  private dirty = new FrameSet(0);
+  /** What stands in the sums for each frame: its own term and those of its entries. */
+  private frames = new Sums(0);
+  /** Those of its entries alone, as they were when they were read; `known` says whose were. */
+  private contents = new Sums(0);
+  private known = new Uint8Array(0);
+  /** Frames that have changed since the digest was last asked for, and those of them of which an entry may have. */
   private changed = new FrameSet(0);
+  private rewritten = new FrameSet(0);
+  /** Frames that have changed since the start state. */
+  private dirty = new FrameSet(0);
 
   constructor(private readonly model: Model) {}
 
   /** Takes the model's state as it is, all of it. */
   read(): void {
     const { frameLimit } = this.model;
-    this.terms = new Terms(frameLimit);
-    this.dirty = new FrameSet(frameLimit);
+    this.frames = new Sums(frameLimit);
+    this.contents = new Sums(frameLimit);
+    this.known = new Uint8Array(frameLimit);
     this.changed = new FrameSet(frameLimit);
+    this.rewritten = new FrameSet(frameLimit);
+    this.dirty = new FrameSet(frameLimit);
     this.low = 0;
     this.high = 0;
-    for (let mfn = 0; mfn < frameLimit; mfn++) this.readFrame(mfn, true);
-    this.readMachine();
+    for (let mfn = 0; mfn < frameLimit; mfn++) this.readFrame(mfn);
   }
 
   /** Goes back to the start state, to which the model has just been reset. */
   reset(): void {
     const { list, size } = this.dirty;
-    for (let i = 0; i < size; i++) this.readFrame(list[i]!, true);
+    for (let i = 0; i < size; i++) {
+      this.known[list[i]!] = 0;
+      this.readFrame(list[i]!);
+    }
     this.dirty.clear();
-    this.readMachine();
+    this.changed.clear();
+    this.rewritten.clear();
   }
 
   /** Follows the model's last operation. */
   follow(): void {
     const { changes, frameLimit } = this.model;
     for (let i = 0; i < changes.frameCount; i++) {
-      if (changes.frames[i]! >>> 0 < frameLimit) this.changed.add(changes.frames[i]!);
+      const mfn = changes.frames[i]!;
+      if (mfn >>> 0 >= frameLimit) continue;
+      this.changed.add(mfn);
+      // What is in a frame of nobody's is not named when it changes.
+      if (!isGuests(this.model.info(mfn))) this.rewritten.add(mfn);
     }
-    for (let i = 0; i < changes.slotCount; i++)
-      this.followSlot(changes.slots[2 * i]!, changes.slots[2 * i + 1]!);
-    const { list, size } = this.changed;
-    for (let i = 0; i < size; i++) this.readFrame(list[i]!, false);
-    this.changed.clear();
-    this.readMachine();
+    for (let i = 0; i < changes.slotCount; i++) {
+      const mfn = changes.slots[2 * i]!;
+      if (mfn >>> 0 >= frameLimit) continue;
+      this.changed.add(mfn);
+      this.rewritten.add(mfn);
+    }
   }
 
   equals(other: StateDigest): boolean {
+    this.settle();
+    other.settle();
     return (
       ((this.low + this.machineLow) | 0) === ((other.low + other.machineLow) | 0) &&
       ((this.high + this.machineHigh) | 0) === ((other.high + other.machineHigh) | 0)
@@ -71,94 +88,62 @@ export class StateDigest {
   }
 
   toString(): string {
+    this.settle();
     const words = [this.high + this.machineHigh, this.low + this.machineLow];
     return words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
-  private followSlot(mfn: number, slot: number): void {
-    if (mfn >>> 0 >= this.model.frameLimit) return;
-    this.changed.add(mfn);
-    if (slot === WHOLE_FRAME) this.readEntries(mfn);
-    else this.terms.put(mfn, slot, this.model.low(mfn, slot), this.model.high(mfn, slot));
-  }
-
-  private readEntries(mfn: number): void {
-    const { model, terms } = this;
-    terms.forget(mfn);
-    for (let slot = model.nextUsed(mfn, 0); slot < SLOTS; slot = model.nextUsed(mfn, slot + 1))
-      terms.put(mfn, slot, model.low(mfn, slot), model.high(mfn, slot));
-  }
-
-  /** Puts the frame's present term into the sums, in the place of its last one. */
-  private readFrame(mfn: number, entries: boolean): void {
-    const { model, terms } = this;
-    const info = model.info(mfn);
-    const guests = isGuests(info);
-    if (entries || (guests && terms.owned[mfn] === 0)) this.readEntries(mfn);
-    terms.owned[mfn] = guests ? 1 : 0;
-    this.dirty.add(mfn);
-    readFrameTerm(model, mfn, info);
-    const low = (termLow + (guests ? terms.contentLow[mfn]! : 0)) | 0;
-    const high = (termHigh + (guests ? terms.contentHigh[mfn]! : 0)) | 0;
-    this.low = (this.low + low - terms.low[mfn]!) | 0;
-    this.high = (this.high + high - terms.high[mfn]!) | 0;
-    terms.low[mfn] = low;
-    terms.high[mfn] = high;
-  }
-
-  private readMachine(): void {
+  /** Puts the present terms into the sums, of all that has changed. */
+  private settle(): void {
+    const { changed, rewritten } = this;
+    for (let i = 0; i < rewritten.size; i++) this.known[rewritten.list[i]!] = 0;
+    for (let i = 0; i < changed.size; i++) {
+      this.readFrame(changed.list[i]!);
+      this.dirty.add(changed.list[i]!);
+    }
+    changed.clear();
+    rewritten.clear();
     readMachineTerm(this.model);
     this.machineLow = termLow;
     this.machineHigh = termHigh;
   }
+
+  /** Puts the frame's present terms into the sums, in the place of its last ones. */
+  private readFrame(mfn: number): void {
+    const { model, frames, contents } = this;
+    const info = model.info(mfn);
+    const guests = isGuests(info);
+    if (guests && this.known[mfn] === 0) this.readEntries(mfn);
+    readFrameTerm(model, mfn, info);
+    const low = (termLow + (guests ? contents.low[mfn]! : 0)) | 0;
+    const high = (termHigh + (guests ? contents.high[mfn]! : 0)) | 0;
+    this.low = (this.low + low - frames.low[mfn]!) | 0;
+    this.high = (this.high + high - frames.high[mfn]!) | 0;
+    frames.low[mfn] = low;
+    frames.high[mfn] = high;
+    this.known[mfn] = guests ? 1 : 0;
+  }
+
+  private readEntries(mfn: number): void {
+    const { model, contents } = this;
+    contents.low[mfn] = 0;
+    contents.high[mfn] = 0;
+    for (let slot = model.nextUsed(mfn, 0); slot < SLOTS; slot = model.nextUsed(mfn, slot + 1)) {
+      readEntryTerm(mfn, slot, model.low(mfn, slot), model.high(mfn, slot));
+      contents.low[mfn] = contents.low[mfn]! + termLow;
+      contents.high[mfn] = contents.high[mfn]! + termHigh;
+    }
+  }
 }
 
-/** What stands in the sums now, by frame; and of each entry, to be taken out of its frame's content. */
-class Terms {
+/** Both words of a sum for each frame. */
+class Sums {
   readonly low: Int32Array;
   readonly high: Int32Array;
-  readonly contentLow: Int32Array;
-  readonly contentHigh: Int32Array;
-  /** 1 where the content counted last. */
-  readonly owned: Uint8Array;
-  private readonly page: Int32Array;
-  private pages = 1;
-  /** Two words an entry; page 0 stands for frames of which no entry was ever read. */
-  private entries = new Int32Array(2 * SLOTS);
 
   constructor(frames: number) {
     this.low = new Int32Array(frames);
     this.high = new Int32Array(frames);
-    this.contentLow = new Int32Array(frames);
-    this.contentHigh = new Int32Array(frames);
-    this.owned = new Uint8Array(frames);
-    this.page = new Int32Array(frames);
-  }
-
-  put(mfn: number, slot: number, low: number, high: number): void {
-    if (this.page[mfn] === 0) this.newPage(mfn);
-    const at = (this.page[mfn]! * SLOTS + slot) * 2;
-    readEntryTerm(mfn, slot, low, high);
-    this.contentLow[mfn] = this.contentLow[mfn]! + termLow - this.entries[at]!;
-    this.contentHigh[mfn] = this.contentHigh[mfn]! + termHigh - this.entries[at + 1]!;
-    this.entries[at] = termLow;
-    this.entries[at + 1] = termHigh;
-  }
-
-  /** Of a frame whose entries are all to be read anew. */
-  forget(mfn: number): void {
-    const page = this.page[mfn]!;
-    if (page !== 0) this.entries.fill(0, page * SLOTS * 2, (page + 1) * SLOTS * 2);
-    this.contentLow[mfn] = 0;
-    this.contentHigh[mfn] = 0;
-  }
-
-  private newPage(mfn: number): void {
-    this.page[mfn] = this.pages++;
-    if (this.pages * SLOTS * 2 <= this.entries.length) return;
-    const larger = new Int32Array(this.entries.length * 2);
-    larger.set(this.entries);
-    this.entries = larger;
   }
 }
 
@@ -207,11 +192,7 @@ function readFrameTerm(state: ModelState, mfn: number, info: number): void {
   finish();
 }
 
-/** None for an entry that is all zero. */
 function readEntryTerm(mfn: number, slot: number, low: number, high: number): void {
-  termLow = 0;
-  termHigh = 0;
-  if ((low | high) === 0) return;
   begin();
   add(mfn);
   add(slot);
