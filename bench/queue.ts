@@ -5,6 +5,7 @@
  */
 import { Redis } from 'ioredis';
 import { spawn, spawnSync } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,9 +100,12 @@ async function measureLoad(
   print('memory of Redis, queue full', (await infoOf(redis))('used_memory') / shards, 'bytes/shard');
   const controller = new AbortController();
   const { signal } = controller;
+  setMaxListeners(0, signal);
+  let begun = 0;
   const run = async ({ from, count }: Shard) => {
-    // Not all at once, whatever the beginning was.
-    await setTimeout(1000 * seconds * (0.5 + Math.random()), undefined, { signal });
+    // As if they had long been at it: the first shards end at any time, not all at once.
+    const least = begun++ < processes * threads ? 0 : 0.5;
+    await setTimeout(1000 * seconds * (least + Math.random()), undefined, { signal });
     return { ...answer, from, count };
   };
   const stores = await Promise.all(Array.from({ length: processes }, () => RedisStore.connect(URL, 'load')));
