@@ -17,6 +17,7 @@ import { operationStarts } from '../src/program/record.js';
 import type { Candidate } from '../src/shrink/candidates.js';
 import { programOf, sequences } from './commands.js';
 import { print } from './figures.js';
+import { optionsOrExit, wholeNumber } from './options.js';
 
 /** Most commands of a sequence; all lengths up to it are equally likely. */
 const COMMANDS_MAX = 40;
@@ -128,12 +129,6 @@ function unitOf({ found }: Search): string {
   return found ? 'operations' : 'operations, not found';
 }
 
-function wholeNumber(option: string, text: string, most: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
-  throw new Error(`--${option} ${JSON.stringify(text)}, expected a number from 1 to ${most}`);
-}
-
 function options() {
   const { values } = parseArgs({
     options: {
@@ -150,16 +145,7 @@ function options() {
   };
 }
 
-function optionsOrExit() {
-  try {
-    return options();
-  } catch (error) {
-    console.error(`baseline: ${(error as Error).message}`);
-    process.exit(2);
-  }
-}
-
-const { defects, seeds, budget } = optionsOrExit();
+const { defects, seeds, budget } = optionsOrExit('baseline', options);
 const clean = trialsOf({ ...COURT, defects: new Set() });
 const results = defects.map(compare);
 const ratios = results.flatMap(({ ratio }) => ratio ?? []);

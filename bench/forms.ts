@@ -5,20 +5,30 @@
 import { parseArgs } from 'node:util';
 import { DEFECTS, defectsNamed } from '../models/defects/index.js';
 import type { Find } from '../src/fuzz/fuzzer.js';
+import { judgeOf } from '../src/lockstep/judge.js';
 import { candidateText } from '../src/shrink/text.js';
 import { median } from '../src/zoo/figures.js';
 import { hunt } from '../src/zoo/hunt.js';
-import { judgeOf } from '../src/lockstep/judge.js';
+import { optionsOrExit, wholeNumber } from './options.js';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '20' },
-    only: { type: 'string', multiple: true },
-    texts: { type: 'boolean' },
-  },
-});
-const seeds = Number(values.seeds);
-const defects = values.only ? values.only.flatMap(defectsNamed) : DEFECTS;
+const SEEDS_MAX = 999;
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '20' },
+      only: { type: 'string', multiple: true },
+      texts: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    seeds: wholeNumber('seeds', values.seeds, SEEDS_MAX),
+    defects: values.only?.flatMap(defectsNamed) ?? DEFECTS,
+    texts: values.texts,
+  };
+}
+
+const { seeds, defects, texts } = optionsOrExit('forms', options);
 const limit = { operations: 3_000_000 };
 let canonical = 0;
 let found = 0;
@@ -43,7 +53,7 @@ for (const defect of defects) {
   console.log(
     `${defect.id}: ${forms.size} forms (${counts.join(' ')}), shrink ${(median(shrinkTimes) ?? 0).toFixed(0)} ms, ${(runs / seeds).toFixed(0)} runs`,
   );
-  if (values.texts)
+  if (texts)
     for (const { find, count } of [...forms.values()].sort((a, b) => b.count - a.count)) {
       const { program, failure } = find.reduction;
       console.log(`  ${count} x ${judgeOf(failure)} ${failure.kind}`);

@@ -4,7 +4,7 @@ import type { Operation } from '../program/operation.js';
 import type { Draft } from './draft.js';
 import { renamed } from './names.js';
 import type { Steps } from './pass.js';
-import { otherNumbers } from './substitute.js';
+import { otherNumbers } from './events.js';
 
 /**
  * The pass from x86_32 to x86_64, which more people know and can try: the program as it is, and with the uppermost

@@ -7,6 +7,7 @@ import { isSmaller } from './order.js';
 import type { Pass } from './pass.js';
 import { blocks, elements, groups } from './remove.js';
 import { frames, slots } from './rename.js';
+import { regrow } from './regrow.js';
 import { reorder } from './reorder.js';
 import { simplify } from './simplify.js';
 import { substitute } from './substitute.js';
@@ -33,6 +34,7 @@ export const PASSES: readonly Pass[] = [
   windows,
   exchange,
   substitute,
+  regrow,
 ];
 
 /** Every program that one step makes smaller than this one, largest steps first. */

@@ -1,6 +1,7 @@
 /** Passes towards a plain machine on which nothing interrupts the guest. */
 import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
+import { isInterrupted } from './events.js';
 import { plainerMachines } from './machines.js';
 import { renamed } from './names.js';
 import type { Steps } from './pass.js';
@@ -9,7 +10,8 @@ import { smallerNumbers } from './simpler.js';
 export function* machine(draft: Draft): Steps {
   const start = draft.machine;
   const cpus = cpusOf(draft);
-  const interrupted = cpus > 1 || draft.operations.some(isInterrupted);
+  const interrupted =
+    cpus > 1 || draft.operations.some((operation) => isInterrupted(operation) || operation.kind === 'resume');
   for (const plainer of plainerMachines(start, cpus, interrupted))
     draft = (yield { ...draft, machine: plainer }) ?? draft;
 }
@@ -48,10 +50,6 @@ function* cpus(draft: Draft): Steps {
       draft = (yield renamed(draft, { cpu: swapped })) ?? draft;
     }
   }
-}
-
-function isInterrupted({ kind, preempt, contend }: Operation): boolean {
-  return preempt !== undefined || contend !== undefined || kind === 'resume';
 }
 
 /** Fewest virtual CPUs with which the program makes sense. */

@@ -1,6 +1,6 @@
 /**
- * The order of programs that makes a shrunk form unique: fewer lost races first, then fewer inputs of
- * the environment at all, then fewer records, then the plainer machine, then operation by operation the simpler kind, operands, and names.
+ * The order of programs that makes a shrunk form unique: fewer inputs of the environment first, then fewer
+ * records, then fewer lost races, then the plainer machine, then operation by operation the simpler kind, operands, and names.
  * Of two programs for one machine one is smaller, or they are the same. A shrinking that only ever takes smaller
  * programs ends, and the order in which it tries them does not decide what is simple.
  */
@@ -65,9 +65,9 @@ const WITH_SECOND_FRAME = new Set([op.OP_COPY_PAGE, op.OP_INITIALISE]);
 /** Less than, equal to or more than 0 as `a` comes before `b`, is `b`, or comes after it. */
 export function compare(a: Draft, b: Draft): number {
   const coarse =
-    racesOf(a.operations) - racesOf(b.operations) ||
     inputsOf(a.operations) - inputsOf(b.operations) ||
     wordsOf(a.operations) - wordsOf(b.operations) ||
+    racesOf(a.operations) - racesOf(b.operations) ||
     distanceFromPlain(a.machine) - distanceFromPlain(b.machine);
   if (coarse !== 0) return coarse;
   const { arch } = a.machine;

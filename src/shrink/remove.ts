@@ -1,6 +1,7 @@
 /** Passes that leave something out: blocks of operations, elements, two or three operations at once. */
 import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
+import { otherNumbers } from './events.js';
 import type { Steps } from './pass.js';
 import { withEnvironmentOf } from './simpler.js';
 
@@ -33,10 +34,16 @@ export function* elements(draft: Draft): Steps {
   }
 }
 
-/** Any two operations at once, and any three: one of them alone may be what makes up for the other. */
+/**
+ * Any operation together with when an event or lost race comes, any two operations at once, and any three: one of
+ * them alone may be what makes up for the other.
+ */
 export function* groups(draft: Draft): Steps {
   const { length } = draft.operations;
   if (length > PAIRS_MAX) return;
+  for (let i = 0; i < length; i++)
+    for (const operations of otherNumbers(without(draft, i).operations))
+      if (yield { ...draft, operations }) return;
   for (let a = 0; a < length; a++) {
     for (let b = a + 1; b < length; b++) {
       if (yield without(draft, a, b)) return;

@@ -4,13 +4,12 @@
  */
 import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
+import { isInterrupted, otherNumbers } from './events.js';
 import type { Steps } from './pass.js';
 import { interruptedForms, plainRequests } from './vocabulary.js';
 
 /** Most operations of a program for which this is tried. */
 const LENGTH_MAX = 8;
-/** Events and races of what stays: this many are tried again when something else is put in. */
-const NUMBERS = 4;
 
 export function* substitute(draft: Draft): Steps {
   const { length } = draft.operations;
@@ -57,22 +56,8 @@ function* lessInterrupted(
   return false;
 }
 
-/** The operations with one event or lost race at another time. */
-export function* otherNumbers(operations: readonly Operation[]): Generator<readonly Operation[]> {
-  for (const [i, operation] of operations.entries()) {
-    for (let number = 0; number < NUMBERS; number++) {
-      if (operation.preempt !== undefined) yield operations.with(i, { ...operation, preempt: number });
-      if (operation.contend !== undefined) yield operations.with(i, { ...operation, contend: number });
-    }
-  }
-}
-
 function onFirstCpu(operations: readonly Operation[]): readonly Operation[] {
   return operations.some(({ cpu }) => cpu !== undefined)
     ? operations.map(({ cpu: _cpu, ...rest }) => rest)
     : operations;
-}
-
-function isInterrupted({ preempt, contend }: Operation): boolean {
-  return preempt !== undefined || contend !== undefined;
 }

@@ -1,6 +1,6 @@
 /** The plain operations that `substitute` puts in the place of others. */
 import { type Entry, P, PSE, RW, US, ZERO } from '../../models/x86/entry.js';
-import { BAD_MFN } from '../program/machine.js';
+import { BAD_MFN, BOOT_MFN } from '../program/machine.js';
 import { type Environment, INTERRUPTIBLE_KINDS, type Operation, type Request } from '../program/operation.js';
 import type { Draft } from './draft.js';
 import { visit, windowAddress } from './names.js';
@@ -11,6 +11,8 @@ import { sceneOf } from './simplify.js';
 const EARLY = [0, 1];
 const EARLY_IN_DESTROY = [0, 1, 2, 3, 4, 5];
 const FIRST_XEN_SLOT = 256;
+/** Of the boot L2: the entry over the windows' L1. */
+const WINDOWS_SLOT = 1;
 
 /** Plain requests on the program's frames, one more, and the boot tables. */
 export function plainRequests(draft: Draft): Request[] {
@@ -25,8 +27,7 @@ export function plainRequests(draft: Draft): Request[] {
     for (const flags of [P, P | RW, P | RW | US | PSE]) entries.push({ mfn, flags });
   const requests: Request[] = [{ kind: 'mmuext', command: 'tlb_flush_local', badBitmap: false }];
   for (const mfn of tables)
-    for (const slot of slots)
-      for (const entry of entries) requests.push({ kind: 'mmu_update', command: 'normal', mfn, slot, entry });
+    for (const slot of slots) for (const entry of entries) requests.push(update(mfn, slot, entry));
   for (const mfn of tables) {
     for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
     for (const kind of [
@@ -40,6 +41,36 @@ export function plainRequests(draft: Draft): Request[] {
   }
   for (const window of new Set([0, 1, ...used.windows])) requests.push(...throughWindow(window, draft));
   return [...requests, { kind: 'new_user_baseptr', mfn: 0 }, { kind: 'destroy' }];
+}
+
+/**
+ * What tables are built and taken down with, on the program's own frames: entries without rights in the slots that
+ * it uses, pins, base pointers, and the windows' mappings away, all or the first.
+ */
+export function nearRequests(draft: Draft): Request[] {
+  const { frames, slots } = usedIn(draft);
+  const root = BOOT_TABLES[draft.machine.arch].at(-1)!;
+  const tables = [...frames].filter((mfn) => mfn !== 0);
+  const requests: Request[] = [
+    update(BOOT_MFN.B2, WINDOWS_SLOT, ZERO),
+    update(BOOT_MFN.B1, 0, ZERO),
+    { kind: 'resume' },
+    { kind: 'destroy' },
+  ];
+  for (const mfn of tables) {
+    for (const slot of slots) {
+      requests.push(update(mfn, slot, ZERO));
+      for (const to of tables) requests.push(update(mfn, slot, { mfn: to, flags: P }));
+    }
+    for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
+  }
+  for (const mfn of new Set([...tables, root]))
+    requests.push({ kind: 'unpin', mfn }, { kind: 'new_baseptr', mfn }, { kind: 'new_user_baseptr', mfn });
+  return requests;
+}
+
+function update(mfn: number, slot: number, entry: Entry): Request {
+  return { kind: 'mmu_update', command: 'normal', mfn, slot, entry };
 }
 
 function* throughWindow(window: number, { machine: { arch } }: Draft): Generator<Request> {
