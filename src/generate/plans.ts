@@ -10,9 +10,10 @@ import { oneIn, pick } from './draw.js';
 import type { Scene } from './scene.js';
 
 export type Plan = Generator<Operation, void>;
+/** How often a plan is chosen, and the plan. */
+export type WeightedPlan = readonly [number, (scene: Scene) => Plan];
 
-/** Plans with how often each is chosen. */
-export const PLANS: readonly (readonly [number, (scene: Scene) => Plan])[] = [
+export const PLANS: readonly WeightedPlan[] = [
   [30, buildAndUse],
   [12, linearPair],
   [14, flipFlag],
@@ -55,7 +56,7 @@ function* use(scene: Scene, mfn: number, level: Level): Plan {
 }
 
 /** Writes a frame's entries so that, mostly, it can become a table of this level. Returns the frame. */
-function* buildTable(scene: Scene, level: Level): Generator<Operation, number> {
+export function* buildTable(scene: Scene, level: Level): Generator<Operation, number> {
   const { draw } = scene;
   const mfn = scene.frameWhere((frame) => !scene.isTable(frame));
   if (scene.isTable(mfn)) return mfn;
@@ -125,7 +126,7 @@ function* linearPair(scene: Scene): Plan {
 }
 
 /** Every window that maps the frame writable is turned. */
-function* makeReadOnly(scene: Scene, mfn: number): Plan {
+export function* makeReadOnly(scene: Scene, mfn: number): Plan {
   const { state } = scene;
   for (let i = 0; i < scene.windows; i++) {
     const low = state.low(BOOT_MFN.B1, i);
@@ -270,7 +271,7 @@ function* lowRegion(scene: Scene): Plan {
   yield access();
 }
 
-function update(mfn: number, slot: number, value: Entry): Operation & { kind: 'mmu_update' } {
+export function update(mfn: number, slot: number, value: Entry): Operation & { kind: 'mmu_update' } {
   return { kind: 'mmu_update', command: 'normal', mfn, slot, entry: value };
 }
 

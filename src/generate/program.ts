@@ -7,11 +7,14 @@ import type { Operation } from '../program/operation.js';
 import { type Draw, oneIn, pick, weighted } from './draw.js';
 import { disturbance, type Mood } from './environment.js';
 import { drawOperation } from './operations.js';
-import { type Plan, PLANS } from './plans.js';
+import { type Plan, PLANS, type WeightedPlan } from './plans.js';
 import { Scene } from './scene.js';
 
-const WEIGHTS = PLANS.map(([weight]) => weight);
-const TOTAL = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
+/** What a program is like, where that is not left to chance. */
+export interface Taste {
+  readonly mood?: Mood;
+  readonly plans?: readonly WeightedPlan[];
+}
 
 /** Where programs are put together; their answers do not matter here. */
 let code = new Int32Array(4096 * RECORD);
@@ -26,7 +29,7 @@ function grow(words: number): void {
 
 /**
  * The records of a program of at most `length` operations; it ends where its domain does. `model` runs along, so that each operation is chosen with
- * the state in view; it is left in the program's final state. Operations that do not `fit` are left out. Without a `mood` it is drawn.
+ * the state in view; it is left in the program's final state. Operations that do not `fit` are left out.
  */
 export function drawProgram(
   draw: Draw,
@@ -34,11 +37,11 @@ export function drawProgram(
   length: number,
   model: Model,
   fits: (code: Int32Array, at: number) => boolean = () => true,
-  mood?: Mood,
+  taste: Taste = {},
 ): Int32Array {
   if (model.machine === machine) model.reset();
   else model.start(machine);
-  const author = new Author(draw, new Scene(draw, machine, model), mood);
+  const author = new Author(draw, new Scene(draw, machine, model), taste);
   const operation: number[] = [];
   let words = 0;
   for (let i = 0; i < length; i++) {
@@ -67,12 +70,20 @@ class Author {
   /** How many of the last operations destroy the domain. */
   private readonly ending: number;
   private plan: Plan | undefined;
+  private readonly mood: Mood;
+  private readonly plans: readonly WeightedPlan[];
+  private readonly weights: readonly number[];
+  private readonly total: number;
 
   constructor(
     private readonly draw: Draw,
     private readonly scene: Scene,
-    private readonly mood = drawMood(draw, scene.machine),
+    { mood = drawMood(draw, scene.machine), plans = PLANS }: Taste,
   ) {
+    this.mood = mood;
+    this.plans = plans;
+    this.weights = plans.map(([weight]) => weight);
+    this.total = this.weights.reduce((sum, weight) => sum + weight, 0);
     this.patience = 1 + draw.below(8);
     this.ending = oneIn(draw, 6) ? 1 + draw.below(6) : 0;
   }
@@ -104,7 +115,7 @@ class Author {
     if (oneIn(draw, this.patience)) return drawOperation(scene);
     const step = this.plan?.next();
     if (step && !step.done) return step.value;
-    this.plan = PLANS[weighted(draw, WEIGHTS, TOTAL)]![1](scene);
+    this.plan = this.plans[weighted(draw, this.weights, this.total)]![1](scene);
     const first = this.plan.next();
     return first.done ? drawOperation(scene) : first.value;
   }

@@ -14,6 +14,7 @@ import {
 } from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
+import { LAB_PLANS } from './plans.js';
 import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
 
 const LENGTHS = [10, 40, 120] as const;
@@ -62,6 +63,6 @@ export class LabAuthor {
     };
     const length = 1 + draw.below(pick(draw, LENGTHS));
     const mood = oneIn(draw, 2) ? 'early events' : 'calm';
-    return { machine, code: drawProgram(draw, machine, length, scout, fits, mood) };
+    return { machine, code: drawProgram(draw, machine, length, scout, fits, { mood, plans: LAB_PLANS }) };
   }
 }
