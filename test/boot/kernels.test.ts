@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { Crash } from '../../models/linux/crash.js';
 import { KERNELS, familyOf } from '../../models/linux/kernels.js';
-import { machineWords } from '../../models/linux/machine.js';
+import { leastMachine, machineWords } from '../../models/linux/machine.js';
 import { boot, type Guest, type Outcome } from '../../src/boot/boot.js';
 import { machineOfRun } from '../../src/boot/find.js';
 import { ModelFailure, Session } from '../../src/boot/session.js';
+import { decode } from '../../src/program/codec.js';
+import { operationStarts } from '../../src/program/record.js';
 
 const SEED = 'test';
 const MACHINES = 12;
@@ -62,3 +64,23 @@ test('a version names the family that has it', () => {
   ]);
   expect(['2.6.18', 'latest', ''].map(familyOf)).toEqual([undefined, undefined, undefined]);
 });
+
+test.each(['4.2', '5.16'])(
+  'dom0 of %s moves its list of frames, with tables pinned each, where the host has devices',
+  (id) => {
+    const session = new Session();
+    const guest: Guest = { family: familyOf(id)!, defects: new Set(), changes: {} };
+    const pins = (conflict: number, outside: number) => {
+      const machine = { ...leastMachine('x86_64'), dom0: 1, p2m: 3, initrd: 2, outside, conflict };
+      expect(told(boot(session, guest, machine))).toBe('boots');
+      const { code } = session;
+      const levels = operationStarts(code).map((at) => decode(code, at));
+      return levels.flatMap((operation) => (operation.kind === 'pin' ? [operation.level] : [])).join('');
+    };
+    for (const outside of [0, 1]) {
+      expect(pins(1, outside)).toContain('123');
+      expect(pins(0, outside)).not.toContain('123');
+      expect(pins(2, outside)).not.toContain('123');
+    }
+  },
+);
