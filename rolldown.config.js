@@ -22,6 +22,7 @@ export default defineConfig({
     queue: 'bench/queue.ts',
     peers: 'bench/peers/peers.ts',
     soak: 'bench/soak.ts',
+    shortest: 'bench/shortest.ts',
   },
   // npx links the command once, and then takes it as it is.
   plugins: [{ name: 'executable', writeBundle: () => chmodSync('dist/cli.js', 0o755) }],

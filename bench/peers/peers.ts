@@ -27,14 +27,14 @@ const SCOPES = quick
   ? [{ frames: 2, slots: 1, depth: 0 }]
   : [
       { frames: 3, slots: 1, depth: 0 },
-      { frames: FRAMES, slots: SLOTS, depth: 4 },
+      { frames: FRAMES, slots: SLOTS, depth: 3 },
     ];
 /** Operations of a pass, by about how fast the peer is. */
 const MANY = quick ? 100_000 : 10_000_000;
 const SOME = quick ? 20_000 : 1_000_000;
 const FEW = quick ? 5000 : 200_000;
 const SEQUENCES = quick ? 5 : 5000;
-const HYPOTHESIS_PROGRAMS = quick ? 1 : 100;
+const HYPOTHESIS_PROGRAMS = quick ? 1 : 30;
 
 const folder = mkdtempSync(join(tmpdir(), 'pvmmu-peers-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

@@ -53,5 +53,5 @@ export function runRandom(
 }
 
 function scope(frames: number, slots: number) {
-  return { arch: 'x86_64', quirks: 'intended', frames, slots } as const;
+  return { arch: 'x86_64', quirks: 'intended', frames, slots, bootTables: false } as const;
 }

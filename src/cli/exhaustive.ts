@@ -24,6 +24,7 @@ export interface ExhaustiveOptions extends CourtOptions {
   readonly arch?: Arch;
   readonly frames?: number;
   readonly slots?: number;
+  readonly bootTables?: boolean;
   readonly depth?: number;
   readonly jobs?: number;
   readonly memory?: number;
@@ -49,9 +50,10 @@ function scopeOf({
   arch = 'x86_64',
   frames = FRAMES_DEFAULT,
   slots = SLOTS_DEFAULT,
+  bootTables = false,
   ...rest
 }: ExhaustiveOptions): Scope {
-  return { arch, quirks: courtOf(rest).quirks, frames, slots };
+  return { arch, quirks: courtOf(rest).quirks, frames, slots, bootTables };
 }
 
 class ExhaustiveRun {
@@ -67,9 +69,15 @@ class ExhaustiveRun {
     private readonly scope: Scope,
     private readonly options: ExhaustiveOptions,
   ) {
-    const { symmetry = true } = options;
+    const symmetry = (options.symmetry ?? true) && !scope.bootTables;
     const operations = alphabetOf(scope);
-    this.search = { machine: scopeMachine(scope), operations, court: courtOf(options), symmetry };
+    this.search = {
+      machine: scopeMachine(scope),
+      operations,
+      boot: scope.bootTables,
+      court: courtOf(options),
+      symmetry,
+    };
     this.expander = new Expander(this.search, () => false);
     this.workers = options.jobs ?? availableParallelism();
     const key = createHash('sha256').update(this.scopeText()).digest('hex').slice(0, 12);
@@ -131,7 +139,7 @@ class ExhaustiveRun {
     const { scope, search } = this;
     const { court, symmetry } = search;
     const options = courtText(court);
-    const size = `${scope.arch}, ${scope.frames} frames x ${scope.slots} slots`;
+    const size = `${scope.arch}, ${scope.frames} frames x ${scope.slots} slots${scope.bootTables ? ' and boot tables' : ''}`;
     return `${size}${symmetry ? '' : ', no symmetry'}${options === '' ? '' : `, ${options}`}`;
   }
 

@@ -33,6 +33,7 @@ export const exploreCommand = addCourtOptions(new CliCommand('explore'))
     'slots of each frame that operations name (default: 1)',
     wholeNumber('slots', SLOTS_MAX),
   )
+  .option('--boot-tables', 'operations name the boot tables too')
   .option(
     '--depth <operations>',
     'most operations of a program (default: any number)',

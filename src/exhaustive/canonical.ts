@@ -12,7 +12,7 @@ import type { ModelState } from '../../models/model.js';
 import type { Changes } from '../../models/x86/changes.js';
 import { mfnOf, SLOTS } from '../../models/x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED } from '../../models/x86/page-type.js';
-import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, type Machine, type Range } from '../program/machine.js';
 
 const { B1, B4, K3 } = BOOT_MFN;
 /** After the entries of a frame; no slot and flags. */
@@ -48,12 +48,13 @@ export class Canonical {
   /** Of this machine; `boot` says whether the alphabet has operations on the contents of boot tables besides windows. */
   constructor(
     private readonly state: ModelState,
-    { arch, frames }: Machine,
+    { arch, frames, start }: Machine,
     private readonly symmetry: boolean,
     private readonly boot: boolean,
   ) {
     this.frames = frames;
-    this.lastBoot = arch === 'x86_64' ? B4 : K3;
+    const [{ mfn, count }] = start.ram as [Range]; // those without a name follow
+    this.lastBoot = boot ? mfn + count - 1 : arch === 'x86_64' ? B4 : K3;
     const own = Array.from({ length: frames }, (_, i) => i);
     this.orders = (symmetry ? permutations(own) : [own]).map((one) => Int32Array.from(one));
     this.colours = new Int32Array(frames);

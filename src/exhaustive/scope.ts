@@ -4,6 +4,7 @@ import { entry, type Entry, P, RW, US } from '../../models/x86/entry.js';
 import { encode } from '../program/codec.js';
 import {
   type Arch,
+  BOOT_MFN,
   DEFAULT_PAE_XEN_SLOT,
   FIRST_FRAME_MFN,
   type Machine,
@@ -19,6 +20,8 @@ export interface Scope {
   /** Frames `F0` and up, and the slots 0 and up of each, that operations name. */
   readonly frames: number;
   readonly slots: number;
+  /** Operations name the boot tables too: `B1` (its windows), `B2`, `B3` and on x86_64 `B4`. */
+  readonly bootTables: boolean;
 }
 
 /** The machine of the scope: an ordinary guest on one vCPU whose stores are not emulated. */
@@ -29,19 +32,23 @@ export function scopeMachine({ arch, quirks, frames }: Scope): Machine {
 }
 
 /**
- * Every operation of the scope. An entry is zero, or names a frame of the scope, read-only or writable; a window is
- * empty or maps the frame that it maps at the start, read-only or writable.
+ * Every operation of the scope. An entry is zero, or names a frame of the scope, read-only or writable; with
+ * `update_va` a window is empty or maps the frame that it maps at the start, read-only or writable.
  */
-export function alphabetOf({ arch, frames, slots }: Scope): Operation[] {
-  const mfns = Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
+export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operation[] {
+  const own = Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
+  const { B1, B2, B3, B4 } = BOOT_MFN;
+  const tables = bootTables ? [B1, B2, B3, ...(arch === 'x86_64' ? [B4] : [])] : [];
+  const mfns = [...own, ...tables];
   const both = (mfn: number): Entry[] => [entry(mfn, P | US), entry(mfn, P | RW | US)];
   const entries = [entry(0, 0), ...mfns.flatMap(both)];
+  // All windows or none: frames that have one would not be like those that have none.
   const updates = mfns.flatMap((mfn) =>
-    Array.from({ length: slots }, (_, slot) => slot).flatMap((slot) =>
+    Array.from({ length: mfn === B1 ? frames : slots }, (_, slot) => slot).flatMap((slot) =>
       entries.map((value): Operation => ({ kind: 'mmu_update', command: 'normal', mfn, slot, entry: value })),
     ),
   );
-  const windows = mfns.flatMap((mfn, i) =>
+  const windows = own.flatMap((mfn, i) =>
     [entry(0, 0), ...both(mfn)].map((value): Operation => ({
       kind: 'update_va',
       va: { low: (WINDOW_0[arch].low + i * 4096) | 0, high: WINDOW_0[arch].high },

@@ -14,9 +14,22 @@ import { RECORD, span } from '../../src/program/record.js';
 const MIB = 2 ** 20;
 
 function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
-  const full: Scope = { arch: 'x86_64', quirks: 'intended', frames: 2, slots: 1, ...scope };
+  const full: Scope = {
+    arch: 'x86_64',
+    quirks: 'intended',
+    frames: 2,
+    slots: 1,
+    bootTables: false,
+    ...scope,
+  };
   const court = { defects: new Set<never>(), alone: true, quirks: full.quirks };
-  return { machine: scopeMachine(full), operations: alphabetOf(full), court, symmetry };
+  return {
+    machine: scopeMachine(full),
+    operations: alphabetOf(full),
+    boot: full.bootTables,
+    court,
+    symmetry,
+  };
 }
 
 async function exploreHere(search: Search, maxDepth: number, workers = 1) {
@@ -44,7 +57,7 @@ async function exploreHere(search: Search, maxDepth: number, workers = 1) {
 function digestsOf(search: Search, { states, depths, expander }: Awaited<ReturnType<typeof exploreHere>>) {
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(model, search.machine, true, false);
+  const canonical = new Canonical(model, search.machine, search.symmetry, search.boot ?? false);
   const digests = new Set<string>();
   for (let state = 0; state < states.count; state++) {
     const path = new Uint16Array(depths.findIndex((known) => state < known));
@@ -78,7 +91,7 @@ function everyState(search: Search, depth: number) {
   const { code, starts } = encodeAll(search.operations);
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(model, search.machine, true, false);
+  const canonical = new Canonical(model, search.machine, search.symmetry, search.boot ?? false);
   const exact = new StateDigest(model);
   const results = new Int32Array(code.length / RECORD);
   const digests = new Set<string>();
