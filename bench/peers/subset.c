@@ -326,7 +326,7 @@ static int insert(const State *s)
 
 static void explore(int depth)
 {
-	capacity = (size_t)1 << 24;
+	capacity = (size_t)1 << 22;
 	mask = 2 * capacity - 1;
 	queue = malloc(capacity * sizeof *queue);
 	table = calloc(mask + 1, sizeof *table);

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
+import { InvalidArgumentError } from 'commander';
+import { DEFECTS } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { Expander } from '../exhaustive/expander.js';
 import type { Chunk, Expansion, Search } from '../exhaustive/expander.js';
@@ -42,6 +44,12 @@ const EXIT = { violation: 1, complete: 0, depth: 0, memory: 2, interrupted: 130 
 
 /** @throws TextError if the state of an earlier run cannot be read, or there is no room for this one's. */
 export async function exploreExhaustively(options: ExhaustiveOptions): Promise<void> {
+  const { defects } = courtOf(options);
+  const unseen = DEFECTS.find(({ id, class: needs }) => defects.has(id) && needs === 'S+T');
+  if (unseen)
+    throw new InvalidArgumentError(
+      `--defect ${unseen.id} shows in what a TLB holds, which is no part of the states explored; expected another defect`,
+    );
   const run = new ExhaustiveRun(scopeOf(options), options);
   process.exitCode = EXIT[await run.run()];
 }

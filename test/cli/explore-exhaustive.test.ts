@@ -26,6 +26,16 @@ test.each([
   expect({ end, length }).toEqual({ end: 'violation', length: operations });
 });
 
+test('refuses a defect that only a TLB shows, whose states it would take for the same', async () => {
+  const { status, err } = await pvmmu(
+    ['explore', '--exhaustive', '--defect', 'linear-tlb-stale'],
+    undefined,
+    newFolder(),
+  );
+  expect(status).toBe(2);
+  expect(err).toContain('linear-tlb-stale shows in what a TLB holds');
+});
+
 test('goes on where a run was killed, to the same result', async () => {
   const args = ['--frames', '2', '--slots', '1', '--alone', '--depth', '6', '--jobs', '2'];
   const whole = await explored(args, newFolder());
