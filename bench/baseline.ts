@@ -14,7 +14,7 @@ import { type Trials, trialsOf } from '../src/fuzz/trials.js';
 import type { Failure } from '../src/lockstep/lockstep.js';
 import type { Arch } from '../src/program/machine.js';
 import { operationStarts } from '../src/program/record.js';
-import type { Candidate } from '../src/shrink/candidates.js';
+import type { Candidate } from '../src/program/candidate.js';
 import { programOf, sequences } from './commands.js';
 import { print } from './figures.js';
 import { optionsOrExit, wholeNumber } from './options.js';

@@ -16,7 +16,7 @@ import { decode } from '../src/program/codec.js';
 import { BOOT_MFN, FIRST_FRAME_MFN } from '../src/program/machine.js';
 import type { Operation } from '../src/program/operation.js';
 import { operationStarts } from '../src/program/record.js';
-import type { Candidate } from '../src/shrink/candidates.js';
+import type { Candidate } from '../src/program/candidate.js';
 import { parseProgram } from '../src/text/parse.js';
 import { HEADER } from '../src/text/print.js';
 import { Pool } from '../src/workers/pool.js';

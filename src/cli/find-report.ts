@@ -7,7 +7,7 @@ import type { Failure } from '../lockstep/lockstep.js';
 import { operationStarts } from '../program/record.js';
 import { mailText } from '../report/mail.js';
 import { tellStory } from '../report/story.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import type { Reduction } from '../shrink/reduce.js';
 import { candidateText } from '../shrink/text.js';
 import { courtFromWords } from './court-options.js';

@@ -11,7 +11,7 @@ import type { Sample } from '../report/html/campaign.js';
 import { quoted } from '../text/shell.js';
 import { Pool } from '../workers/pool.js';
 import { archesFor, courtOf } from './court-options.js';
-import type { FuzzOptions } from './fuzz.js';
+import type { FuzzOptions } from './fuzz-options.js';
 import { Progress } from './progress.js';
 import { runCommand } from './repeat.js';
 import { findCase, type ToldFind, toldFind, writeCampaign, writeRunReports } from './run-reports.js';

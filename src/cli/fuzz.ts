@@ -3,41 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { findId } from '../database/find-id.js';
 import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
-import { LOCKSTEP_MODES, type LockstepMode, SAMPLE } from '../fuzz/panel.js';
+import { LOCKSTEP_MODES, SAMPLE } from '../fuzz/panel.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { TextError } from '../text/error.js';
 import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
-import { addCourtOptions, archesFor, ARCHES, type CourtOptions, courtOf } from './court-options.js';
+import { addCourtOptions, archesFor, ARCHES, courtOf } from './court-options.js';
 import { findJson, findText, reduceCommand, type Report, storedFind, whatFailed } from './find-report.js';
 import { fuzzWithJobs } from './fuzz-jobs.js';
+import type { FuzzOptions } from './fuzz-options.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
 import { runCommand } from './repeat.js';
 import {
   addRunReportOptions,
   findCase,
   requireOutputs,
-  type RunReportOptions,
   writeCampaign,
   writeRunReports,
 } from './run-reports.js';
 import type { Sample } from '../report/html/campaign.js';
-
-export interface FuzzOptions extends CourtOptions, RunReportOptions {
-  readonly arch?: Arch;
-  readonly seed?: string;
-  /** Seconds. */
-  readonly time?: number;
-  readonly ops?: number;
-  readonly lockstep?: LockstepMode;
-  readonly jobs?: number;
-  readonly stats?: true;
-  readonly json?: true;
-  /** File for the campaign's page. */
-  readonly html?: string;
-}
 
 const SECONDS_DEFAULT = 30;
 const SECONDS_MAX = 31_536_000;

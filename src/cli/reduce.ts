@@ -12,7 +12,7 @@ import {
   RECORD,
   W_OPCODE,
 } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import type { Reduction, Removal } from '../shrink/reduce.js';
 import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printOperation, printProgram } from '../text/print.js';

@@ -1,7 +1,7 @@
 import { courtText } from '../fuzz/trials.js';
 import { quoted } from '../text/shell.js';
 import { courtOf } from './court-options.js';
-import type { FuzzOptions } from './fuzz.js';
+import type { FuzzOptions } from './fuzz-options.js';
 
 /** The command that draws the same programs again. */
 export function runCommand(options: FuzzOptions, seed: string, operations: number): string {

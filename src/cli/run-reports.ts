@@ -5,7 +5,7 @@ import type { CliCommand } from './command.js';
 import { whatFailed } from './find-report.js';
 import { PAGE_MARK, requireOutput, writeOutput } from './output.js';
 import type { StoredFind } from '../database/find-text.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { type Campaign, campaignPage, type ListedFind, type Sample } from '../report/html/campaign.js';
 import { pageText } from '../report/html/page.js';
 import { mailText } from '../report/mail.js';

@@ -8,7 +8,7 @@ import { TextError } from '../text/error.js';
 import type { LabAnswer, LabProgram } from '../xen/mailbox.js';
 import { differences, Oracle } from '../xen/oracle.js';
 import { buildName, whyNot, type XenBuild } from '../xen/support.js';
-import type { Farms } from './xen.js';
+import type { Farms } from './xen-farms.js';
 import { messageLines } from './xen-run.js';
 
 /** `pvmmu xen confirm`: one line for each find; exit status 1 if real Xen shows one of them. */

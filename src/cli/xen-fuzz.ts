@@ -13,7 +13,7 @@ import { Campaign, type Catch, type Shrunk } from '../xen/campaign.js';
 import type { Farm } from '../xen/farm.js';
 import { courtOf } from './court-options.js';
 import { Progress } from './progress.js';
-import type { XenCommandOptions } from './xen.js';
+import type { XenCommandOptions } from './xen-farms.js';
 import { nameOf } from './xen-confirm.js';
 
 /** What real Xen and the models disagree about. It may be a security issue of Xen's: see docs/real-xen.md. */

@@ -11,7 +11,7 @@ import type { Farm, Outcome } from '../xen/farm.js';
 import { type Difference, differences, type Expectation, Oracle } from '../xen/oracle.js';
 import { whyNot } from '../xen/support.js';
 import { requireNew, writeNew } from './output.js';
-import type { Farms } from './xen.js';
+import type { Farms } from './xen-farms.js';
 
 /** Differences printed in full; the rest is counted. */
 const PRINTED_MAX = 100;

@@ -1,26 +1,12 @@
 /** `pvmmu xen`: the lab of `src/xen`, in which real Xen runs programs under QEMU. */
 import { Argument, InvalidArgumentError, Option } from 'commander';
-import { availableParallelism } from 'node:os';
-import type { Defect } from '../../models/defects/index.js';
-import type { Arch } from '../program/machine.js';
-import { Farm } from '../xen/farm.js';
-import { bootFiles, howToInstall, needs, type XenOptions } from '../xen/installation.js';
+import { howToInstall, needs } from '../xen/installation.js';
 import { CliCommand, wholeNumber } from './command.js';
 import { addDefects, ARCHES } from './court-options.js';
 import { confirmFinds } from './xen-confirm.js';
+import { Farms, type XenCommandOptions } from './xen-farms.js';
 import { fuzzXen } from './xen-fuzz.js';
 import { recordPrograms, runPrograms } from './xen-run.js';
-
-export interface XenCommandOptions extends XenOptions {
-  readonly labs?: number;
-  readonly arch?: Arch;
-  readonly seed?: string;
-  /** Seconds. */
-  readonly time?: number;
-  readonly programs?: number;
-  readonly defect?: readonly Defect[];
-  readonly output?: string;
-}
 
 const ACTIONS = ['doctor', 'run', 'record', 'confirm', 'fuzz'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -95,32 +81,6 @@ async function xen(action: Action, files: string[], options: XenCommandOptions):
   } finally {
     await farms.close();
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-  }
-}
-
-/** The labs of each architecture, booted when a first program needs them. */
-export class Farms {
-  private readonly started = new Map<Arch, Promise<Farm>>();
-
-  constructor(
-    private readonly options: XenCommandOptions,
-    private readonly messages: boolean,
-  ) {}
-
-  of(arch: Arch): Promise<Farm> {
-    const { options, messages } = this;
-    let farm = this.started.get(arch);
-    if (farm === undefined) {
-      const labs = options.labs ?? availableParallelism();
-      farm = Farm.start(bootFiles(arch, options), arch, { labs, messages });
-      this.started.set(arch, farm);
-    }
-    return farm;
-  }
-
-  async close(): Promise<void> {
-    const farms = await Promise.allSettled(this.started.values());
-    await Promise.all(farms.map(async (farm) => farm.status === 'fulfilled' && farm.value.close()));
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { idOf } from '../shrink/identity.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 
 /** A find's name in the database: the program's, and with options something of them, so that each is kept by itself. */
 export function findId(program: Candidate, options: string): string {

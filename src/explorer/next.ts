@@ -9,7 +9,7 @@ import { stream } from '../generate/streams.js';
 import { FIRST_FRAME_MFN } from '../program/machine.js';
 import { encode } from '../program/codec.js';
 import { operationStarts, RECORD } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { idOf } from '../shrink/identity.js';
 import { candidateText } from '../shrink/text.js';
 import { frameName } from '../text/naming.js';

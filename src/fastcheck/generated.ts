@@ -5,7 +5,8 @@ import { drawMachine } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import type { Arch } from '../program/machine.js';
 import { operationStarts, RECORD } from '../program/record.js';
-import { type Candidate, smallerThan } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
+import { smallerThan } from '../shrink/candidates.js';
 import { candidateText } from '../shrink/text.js';
 
 /**

@@ -21,7 +21,7 @@ import {
 import { codeOf, OK, RESULT_NAMES } from '../../models/x86/result.js';
 import { type Arch, BOOT_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { windowOf } from '../shrink/names.js';
 
 /** What the named frame was: none named, no frame of the guest's, partial, or its type. */

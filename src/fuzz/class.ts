@@ -1,7 +1,7 @@
 import type { DefectClass } from '../../models/defects/index.js';
 import { environmentOf } from '../program/codec.js';
 import { OP_STORE_CACHED, OP_TOUCH, operationStarts, W_OPCODE } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 
 /** The classes in words. */
 export const CLASS_WORDS: Readonly<Record<DefectClass, string>> = {

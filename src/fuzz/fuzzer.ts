@@ -6,7 +6,7 @@ import { stream } from '../generate/streams.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { quoted } from '../text/shell.js';
 import { Cells, isTellable } from './cells.js';

@@ -1,5 +1,5 @@
 import type { Failure } from '../lockstep/lockstep.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { type Court, type Trials, trialsOf } from './trials.js';
 
 /**

@@ -5,7 +5,7 @@ import { UNKNOWN } from '../../models/x86/result.js';
 import { type Failure, Lockstep } from '../lockstep/lockstep.js';
 import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts, RECORD, span } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { Reducer, sameFailure } from '../shrink/reduce.js';
 
 /** What judges a program: both models and the invariants, or the invariants alone. */

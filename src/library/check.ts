@@ -6,7 +6,7 @@ import { Fuzzer } from '../fuzz/fuzzer.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { idOf } from '../shrink/identity.js';
 import { Reducer } from '../shrink/reduce.js';
 import { candidateText } from '../shrink/text.js';

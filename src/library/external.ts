@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { TextError } from '../text/error.js';
 import { parsePrograms } from '../text/parse.js';
 import { printPrograms } from '../text/print.js';

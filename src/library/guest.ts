@@ -1,7 +1,7 @@
 import type { Model, ModelState } from '../../models/model.js';
 import type { Machine } from '../program/machine.js';
 import { operationStarts, RECORD } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { parseProgram } from '../text/parse.js';
 import { HEADER } from '../text/print.js';
 import { printResult } from '../text/result.js';

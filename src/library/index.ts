@@ -27,7 +27,7 @@ export type { FinalFrame, Program } from '../program/program.js';
 export type { Entry } from '../../models/x86/entry.js';
 export type { Level } from '../../models/x86/page-type.js';
 export type { DefectId } from '../../models/defects/index.js';
-export type { Candidate } from '../shrink/candidates.js';
+export type { Candidate } from '../program/candidate.js';
 export { TextError } from '../text/error.js';
 export { parsePrograms } from '../text/parse.js';
 export { printPrograms } from '../text/print.js';

@@ -5,7 +5,7 @@ import { type Invariant, INVARIANTS, scan } from '../../properties/index.js';
 import { compareResults, type Failure, Lockstep } from '../lockstep/lockstep.js';
 import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
 import { UNKNOWN } from '../../models/x86/result.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { answersOf, type ExternalModel } from './external.js';
 
 /** Says what a program fails with, if it does. */

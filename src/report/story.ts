@@ -12,7 +12,7 @@ import { lossFault } from '../../properties/losses.js';
 import { type Court, losesCount, trialsOf } from '../fuzz/trials.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { idOf } from '../shrink/identity.js';
 import { printOperation } from '../text/print.js';
 import { printResult } from '../text/result.js';

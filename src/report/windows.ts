@@ -3,7 +3,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { codeOf, OK } from '../../models/x86/result.js';
 import type { Court } from '../fuzz/trials.js';
 import { operationStarts, RECORD, W_OPCODE } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import type { Selection, Window } from './story.js';
 
 /** Up to here a program is shown as one window. */

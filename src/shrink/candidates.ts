@@ -1,4 +1,4 @@
-import type { Machine } from '../program/machine.js';
+import type { Candidate } from '../program/candidate.js';
 import { architecture } from './architecture.js';
 import { candidateOf, draftOf } from './draft.js';
 import { environment, machine } from './environment.js';
@@ -12,12 +12,6 @@ import { reorder } from './reorder.js';
 import { simplify } from './simplify.js';
 import { substitute } from './substitute.js';
 import { windows } from './windows.js';
-
-/** A program as it is generated and shrunk: no name, no expected answers. */
-export interface Candidate {
-  readonly machine: Machine;
-  readonly code: Int32Array;
-}
 
 /** All ways to make a program smaller, largest steps first. */
 export const PASSES: readonly Pass[] = [

@@ -2,7 +2,7 @@ import type { Machine } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import { decode, encode } from '../program/codec.js';
 import { operationStarts } from '../program/record.js';
-import type { Candidate } from './candidates.js';
+import type { Candidate } from '../program/candidate.js';
 
 /** A program in the form that is shrunk: operations as objects, which are never changed, only replaced. */
 export interface Draft {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RECORD } from '../program/record.js';
-import type { Candidate } from './candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { unusualOptions } from './machines.js';
 
 const DIGITS = 8;

@@ -4,7 +4,8 @@
  */
 import { judgeOf } from '../lockstep/judge.js';
 import type { Failure } from '../lockstep/lockstep.js';
-import { type Candidate, PASSES } from './candidates.js';
+import type { Candidate } from '../program/candidate.js';
+import { PASSES } from './candidates.js';
 import { candidateOf, type Draft, draftOf } from './draft.js';
 import { idOf } from './identity.js';
 import { isSmaller } from './order.js';

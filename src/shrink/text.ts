@@ -1,7 +1,7 @@
 import { HEADER, printProgram } from '../text/print.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import { RECORD } from '../program/record.js';
-import type { Candidate } from './candidates.js';
+import type { Candidate } from '../program/candidate.js';
 
 /** A complete program text, with answers where `results` are given. */
 export function candidateText(

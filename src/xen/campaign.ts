@@ -6,7 +6,7 @@ import type { Model } from '../../models/model.js';
 import { Outcomes } from '../fuzz/outcomes.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import { OPCODE_NAMES, operationStarts } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { Reducer, type Reduction } from '../shrink/reduce.js';
 import { LabAuthor } from './draw.js';
 import type { Farm, Outcome } from './farm.js';

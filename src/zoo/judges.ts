@@ -9,7 +9,7 @@ import { effortFault } from '../../properties/effort.js';
 import { INVARIANTS, scanAll } from '../../properties/index.js';
 import { AGREEMENT, type Judge } from '../lockstep/judge.js';
 import { OP_DESTROY, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 
 /** Judges that need no reference model. */
 export const ALONE_JUDGES: readonly Judge[] = [

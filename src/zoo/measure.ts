@@ -3,7 +3,7 @@ import { type Control, type Defect, defectsNamed } from '../../models/defects/in
 import { classOf } from '../fuzz/class.js';
 import type { Find } from '../fuzz/fuzzer.js';
 import type { MachineOptions } from '../program/machine.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { draftOf } from '../shrink/draft.js';
 import { idOf } from '../shrink/identity.js';
 import { compare, isSmaller } from '../shrink/order.js';

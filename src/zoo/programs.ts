@@ -10,7 +10,7 @@ import {
   RECORD,
   W_OPCODE,
 } from '../program/record.js';
-import type { Candidate } from '../shrink/candidates.js';
+import type { Candidate } from '../program/candidate.js';
 import { parseProgram } from '../text/parse.js';
 import { HEADER, printProgram } from '../text/print.js';
 

@@ -2,7 +2,7 @@
 import type { Defect, DefectId } from '../../models/defects/index.js';
 import figures from '../../docs/zoo.json' with { type: 'json' };
 import type { Court } from '../../src/fuzz/trials.js';
-import type { Candidate } from '../../src/shrink/candidates.js';
+import type { Candidate } from '../../src/program/candidate.js';
 import { parseProgram } from '../../src/text/parse.js';
 import { HEADER } from '../../src/text/print.js';
 

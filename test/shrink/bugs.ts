@@ -8,7 +8,7 @@ import { operationStarts } from '../../src/program/record.js';
 import { stream } from '../../src/generate/streams.js';
 import type { Draw } from '../../src/generate/draw.js';
 import { pick } from '../../src/generate/draw.js';
-import type { Candidate } from '../../src/shrink/candidates.js';
+import type { Candidate } from '../../src/program/candidate.js';
 import { candidateOf } from '../../src/shrink/draft.js';
 import { machineOf } from '../properties/fake-state.js';
 import { RandomOperations } from '../properties/random-operations.js';

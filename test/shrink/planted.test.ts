@@ -5,7 +5,7 @@ import { drawProgram } from '../../src/generate/program.js';
 import { stream } from '../../src/generate/streams.js';
 import type { Arch, Machine } from '../../src/program/machine.js';
 import type { Lockstep } from '../../src/lockstep/lockstep.js';
-import type { Candidate } from '../../src/shrink/candidates.js';
+import type { Candidate } from '../../src/program/candidate.js';
 import { reduce, type Reduction } from '../../src/shrink/reduce.js';
 import { candidateText } from '../../src/shrink/text.js';
 import { GivesUp, KeepsPins, PinsTwice, planted } from './planted.js';

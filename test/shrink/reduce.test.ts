@@ -3,7 +3,7 @@ import { P, RW, entry } from '../../models/x86/entry.js';
 import { stream } from '../../src/generate/streams.js';
 import { BOOT_MFN } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
-import type { Candidate } from '../../src/shrink/candidates.js';
+import type { Candidate } from '../../src/program/candidate.js';
 import { candidateOf, draftOf, wordsOf } from '../../src/shrink/draft.js';
 import { ofFrames, renamed } from '../../src/shrink/names.js';
 import { isSmaller } from '../../src/shrink/order.js';

@@ -1,7 +1,7 @@
 /** Looks for an operation after the program by whose answer a guest notices what is wrong. */
 import { OptimizedModel } from '../../../models/optimized/model.js';
 import { operationStarts, RECORD } from '../../program/record.js';
-import type { Candidate } from '../../shrink/candidates.js';
+import type { Candidate } from '../../program/candidate.js';
 import { candidateText } from '../../shrink/text.js';
 import { parseProgram } from '../../text/parse.js';
 import type { Story } from '../story.js';
