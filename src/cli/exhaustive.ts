@@ -7,6 +7,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { InvalidArgumentError } from 'commander';
 import { DEFECTS } from '../../models/defects/index.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
+import { attempt } from '../database/finds.js';
 import { Expander } from '../exhaustive/expander.js';
 import type { Chunk, Expansion, Search } from '../exhaustive/expander.js';
 import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../exhaustive/exhaustive.js';
@@ -40,9 +41,9 @@ const SLOTS_DEFAULT = 1;
 const MEMORY_DEFAULT_MIB = 512;
 const MIB = 2 ** 20;
 const SHOW_EVERY_MS = 200;
-const EXIT = { violation: 1, complete: 0, depth: 0, memory: 2, interrupted: 130 } as const;
+const EXIT = { violation: 1, complete: 0, depth: 0, interrupted: 130 } as const;
 
-/** @throws TextError if the state of an earlier run cannot be read, or there is no room for this one's. */
+/** @throws TextError if the state of an earlier run cannot be read, or this one's cannot be written. */
 export async function exploreExhaustively(options: ExhaustiveOptions): Promise<void> {
   const { defects } = courtOf(options);
   const unseen = DEFECTS.find(({ id, class: needs }) => defects.has(id) && needs === 'S+T');
@@ -95,7 +96,7 @@ class ExhaustiveRun {
   async run(): Promise<Verdict['end']> {
     const { search, options, workers } = this;
     const stage = this.stageKept();
-    mkdirSync(this.folder, { recursive: true });
+    attempt(this.folder, 'create', () => mkdirSync(this.folder, { recursive: true }));
     const bytes = (options.memory ?? MEMORY_DEFAULT_MIB) * MIB;
     const states = new States(bytes, join(this.folder, 'states'), stage === undefined ? 0 : stage.known);
     if (stage === undefined) states.add(...this.expander.startDigest(), 0, 0);
@@ -110,6 +111,7 @@ class ExhaustiveRun {
       Infinity,
       'depth {depth}  {states} states  {left} left at this depth  {rate} states/s',
     );
+    let { depth: reached } = stage ?? FIRST_STAGE;
     try {
       const verdict = await exploreAll(
         {
@@ -126,6 +128,7 @@ class ExhaustiveRun {
           },
           keep: (kept) => {
             this.keep(kept, false);
+            reached = kept.depth;
             const found = (kept.known - kept.next).toLocaleString('en');
             this.say(`depth ${kept.depth}: ${found} new states, ${kept.known.toLocaleString('en')} in all`);
           },
@@ -135,6 +138,11 @@ class ExhaustiveRun {
       progress.stop();
       this.report(verdict, states.count);
       return verdict.end;
+    } catch (error) {
+      progress.stop();
+      if (!(error instanceof TextError)) throw error;
+      const then = `the exploration is kept, and when that is put right the same command goes on at depth ${reached}`;
+      throw new TextError(error.file, error.line, error.column, `${error.reason}; ${then}`);
     } finally {
       process.off('SIGINT', stop);
       states.close();
@@ -164,8 +172,10 @@ class ExhaustiveRun {
 
   private keep(stage: Stage, done: boolean): void {
     const path = join(this.folder, 'progress.json');
-    writeFileSync(`${path}.tmp`, JSON.stringify({ version: manifest.version, done, stage }));
-    renameSync(`${path}.tmp`, path);
+    attempt(path, 'write', () => {
+      writeFileSync(`${path}.tmp`, JSON.stringify({ version: manifest.version, done, stage }));
+      renameSync(`${path}.tmp`, path);
+    });
   }
 
   private report({ end, stage, violation }: Verdict, count: number): void {
@@ -214,15 +224,13 @@ class ExhaustiveRun {
     );
   }
 
-  private endText(end: Verdict['end'], { depth, known }: Stage): string {
+  private endText(end: Verdict['end'], { depth }: Stage): string {
     const scope = this.scopeText();
     switch (end) {
       case 'complete':
         return `No violation within this scope (${scope}): all programs, of any length.`;
       case 'depth':
         return `No violation within this scope (${scope}): all programs of up to ${depth} operations.`;
-      case 'memory':
-        return `No room for further states after ${known} of depth ${depth}, expected a larger --memory; the same command with it goes on.`;
       default:
         return `Interrupted at depth ${depth}; the same command goes on from there.`;
     }

@@ -17,7 +17,8 @@ const PORT_MAX = 65_535;
 const FRAMES_MAX = 6;
 const SLOTS_MAX = 4;
 const JOBS_MAX = 256;
-const MEMORY_MAX = 2 ** 20;
+/** An array has no more words than such a table. */
+const MEMORY_MAX = 2 ** 13;
 
 export const exploreCommand = addCourtOptions(new CliCommand('explore'))
   .description(
@@ -40,7 +41,11 @@ export const exploreCommand = addCourtOptions(new CliCommand('explore'))
     wholeNumber('operations'),
   )
   .option('--jobs <count>', 'worker threads (default: one for each core)', wholeNumber('workers', JOBS_MAX))
-  .option('--memory <MiB>', 'most memory for states (default: 512)', wholeNumber('MiB', MEMORY_MAX))
+  .option(
+    '--memory <MiB>',
+    'most memory for looking up states, which are on disk (default: 512)',
+    wholeNumber('MiB', MEMORY_MAX),
+  )
   .option('--no-symmetry', 'tell states apart that differ in the names of frames only')
   .option('--json', 'the result as one JSON object')
   .example('all programs on two frames with one slot each', 'explore --exhaustive --frames 2 --slots 1')

@@ -28,10 +28,9 @@ export const FIRST_STAGE: Stage = { known: 1, next: 0, depth: 0, transitions: 0,
 
 export interface Verdict {
   /**
-   * `complete`: no state is left. `depth`: none up to the depth asked for. `memory`: no room for further states.
-   * `interrupted`: stopped by the signal.
+   * `complete`: no state is left. `depth`: none up to the depth asked for. `interrupted`: stopped by the signal.
    */
-  readonly end: 'violation' | 'complete' | 'depth' | 'memory' | 'interrupted';
+  readonly end: 'violation' | 'complete' | 'depth' | 'interrupted';
   readonly stage: Stage;
   readonly violation?: { readonly path: Uint16Array; readonly failure: Failure };
 }
@@ -87,11 +86,13 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
         const state = from + successors[3 * i + 2]!;
         if (states.isCrowded) {
           await Promise.allSettled(underWay.map(({ answer }) => answer));
-          states.grow();
+          states.makeRoom();
         }
         states.add(successors[3 * i]!, successors[3 * i + 1]!, state, operations[i]!);
       }
       if (failure) {
+        await Promise.allSettled(underWay.map(({ answer }) => answer));
+        states.settle(stage.known);
         const { depth } = stage;
         const before = chunk.paths.subarray(failure.state * depth, (failure.state + 1) * depth);
         const path = Uint16Array.from([...before, failure.operation]);
@@ -102,14 +103,13 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
           stage: { ...stage, known: states.count, transitions, cells: [...cells] },
         };
       }
-      if (states.isFull) return { end: 'memory', stage };
       if (signal.aborted) return { end: 'interrupted', stage };
       explorer.show(stage.depth, stage.known - from - chunk.states, transitions);
     }
   } finally {
     await Promise.allSettled(underWay.map(({ answer }) => answer));
   }
-  states.flush();
+  states.settle(stage.known);
   const sorted = [...cells].sort((a, b) => a - b);
   return {
     stage: { known: states.count, next: stage.known, depth: stage.depth + 1, transitions, cells: sorted },

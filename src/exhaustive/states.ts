@@ -1,14 +1,10 @@
 /**
- * The states that an exploration knows, numbered in the order of their discovery: a hash table of their digests, which
- * workers read along, and how each was reached. All of it is appended to a file, from which a run goes on after it
- * was killed.
+ * The states that an exploration knows, numbered in the order of their discovery. All are on disk; a hash table holds
+ * the digests of as many as memory has room for, and workers read it along. Once it holds the latest only, a state that
+ * is added may be one of the others: `settle` finds out at the end of each depth.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { TextError } from '../text/error.js';
+import { STATE_WORDS, StateFile } from './state-file.js';
 
-/** Bytes of a state in the file: digest, state before, operation. */
-const RECORD_BYTES = 16;
-const BLOCK = 4096;
 /** Share of the table that may be in use. */
 const LOAD = 0.6;
 /** Bytes of a slot of the table: a digest. */
@@ -18,124 +14,115 @@ const MASK = 0;
 const FIRST_SLOTS = 1 << 16;
 
 export class States {
-  count = 0;
   /** Digests by hash, two words each; a pair of zeros is free. Shared with the workers. */
   readonly table: SharedArrayBuffer;
-  readonly capacity: number;
   private readonly words: Int32Array;
-  private readonly before: Int32Array;
-  private readonly operation: Uint16Array;
-  private readonly file: number;
-  private readonly block = Buffer.alloc(BLOCK * RECORD_BYTES);
-  private blocked = 0;
+  private readonly slots: number;
+  private readonly file: StateFile;
+  /** Digests in the table. */
+  private held = 0;
+  /** The table holds all states. */
+  private whole = true;
 
   /**
-   * @param bytes most memory for the states
+   * @param bytes most memory for the table
    * @param path of the file; what is in it already is taken up to the number of states `resume`
    */
-  constructor(
-    bytes: number,
-    private readonly path: string,
-    resume = 0,
-  ) {
-    // Of each slot of the table 8 bytes, and 6 for each state in the share of them that may be in use.
-    const slots = 2 ** Math.floor(Math.log2(bytes / (SLOT_BYTES + 6 * LOAD)));
-    this.capacity = Math.floor(slots * LOAD);
-    this.table = new SharedArrayBuffer((slots + 1) * SLOT_BYTES);
+  constructor(bytes: number, path: string, resume = 0) {
+    this.slots = 2 ** Math.floor(Math.log2(bytes / SLOT_BYTES));
+    this.table = new SharedArrayBuffer((this.slots + 1) * SLOT_BYTES);
     this.words = new Int32Array(this.table);
-    this.words[MASK] = Math.min(FIRST_SLOTS, slots) - 1;
-    this.before = new Int32Array(this.capacity);
-    this.operation = new Uint16Array(this.capacity);
-    this.file = openSync(path, resume > 0 ? 'r+' : 'w+');
-    if (resume > 0) this.load(resume);
+    this.words[MASK] = Math.min(FIRST_SLOTS, this.slots) - 1;
+    this.file = new StateFile(path, resume);
+    while (this.limit < resume && this.words[MASK]! + 1 < this.slots)
+      this.words[MASK] = this.words[MASK]! * 2 + 1;
+    this.hold(this.limit < resume ? resume - Math.floor(this.limit / 2) : 0);
   }
 
-  /** The table has to grow before anything is added, and nobody may read it meanwhile. */
+  /** States added; some of them may be others again until they are settled. */
+  get count(): number {
+    return this.file.count;
+  }
+
+  /** There has to be made room before anything is added, and nobody may read the table meanwhile. */
   get isCrowded(): boolean {
-    return this.count >= (this.words[MASK]! + 1) * LOAD && this.count < this.capacity;
+    return this.held >= this.limit;
   }
 
-  grow(): void {
-    const { words } = this;
-    const slots = words[MASK]! + 1;
-    const digests = words.slice(2, 2 + 2 * slots);
-    words.fill(0, 2, 2 + 2 * slots);
-    words[MASK] = slots * 2 - 1;
-    for (let i = 0; i < digests.length; i += 2)
-      if (digests[i] !== 0 || digests[i + 1] !== 0) insert(words, digests[i]!, digests[i + 1]!);
+  /** Makes the table larger, or forgets the digests of all but the latest states. */
+  makeRoom(): void {
+    this.file.flush();
+    const slots = this.words[MASK]! + 1;
+    if (slots < this.slots) {
+      this.words[MASK] = 2 * slots - 1;
+      this.hold(0);
+    } else this.hold(this.count - Math.floor(this.limit / 2));
   }
 
-  get isFull(): boolean {
-    return this.count >= this.capacity;
-  }
-
-  /** Adds a state, if it is new and there is room; whether it was added. */
+  /** Adds a state unless the table holds it; whether it was added. */
   add(low: number, high: number, before: number, operation: number): boolean {
-    if (this.isFull || !insert(this.words, low, high)) return false;
-    this.before[this.count] = before;
-    this.operation[this.count] = operation;
-    this.count++;
-    const at = this.blocked++ * RECORD_BYTES;
-    this.block.writeInt32LE(low, at);
-    this.block.writeInt32LE(high, at + 4);
-    this.block.writeInt32LE(before, at + 8);
-    this.block.writeInt32LE(operation, at + 12);
-    if (this.blocked === BLOCK) this.flush();
+    if (!insert(this.words, low, high)) return false;
+    this.held++;
+    this.file.add(low, high, before, operation);
     return true;
+  }
+
+  /**
+   * Brings all states to disk, and leaves out of those from `known` on what is there already: of several with one digest
+   * the first stays, so that the states and their numbers are the same whatever room there was. The file is read as many
+   * times as the table has room for a part of the digests. Nobody may read the table meanwhile.
+   */
+  settle(known: number): void {
+    this.file.flush();
+    if (this.whole) return;
+    this.words[MASK] = this.slots - 1;
+    const parts = Math.ceil(this.count / this.limit);
+    for (let part = 0; part < parts; part++) this.settlePart(known, part, parts);
+    this.file.compact(known);
+    this.hold(Math.max(0, this.count - Math.floor(this.limit / 2)));
   }
 
   /** Writes the operations that lead to the state into `path`, which has as many places. */
   pathTo(state: number, path: Uint16Array): void {
-    for (let i = path.length - 1, at = state; i >= 0; i--) {
-      path[i] = this.operation[at]!;
-      at = this.before[at]!;
-    }
-  }
-
-  /** Brings all states to the file. */
-  flush(): void {
-    try {
-      writeSync(
-        this.file,
-        this.block,
-        0,
-        this.blocked * RECORD_BYTES,
-        (this.count - this.blocked) * RECORD_BYTES,
-      );
-    } catch (error) {
-      const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-      throw new TextError(this.path, 0, 0, `cannot write it: ${full ? 'no space is left' : String(error)}`);
-    }
-    this.blocked = 0;
+    this.file.pathTo(state, path);
   }
 
   close(): void {
-    this.flush();
-    closeSync(this.file);
+    this.file.close();
   }
 
-  /** Takes the first `states` of the file; what was written after them belongs to a depth that was not completed. */
-  private load(states: number): void {
-    if (fstatSync(this.file).size < states * RECORD_BYTES)
-      throw new TextError(
-        this.path,
-        0,
-        0,
-        `holds fewer than ${states} states, expected those of progress.json`,
-      );
-    ftruncateSync(this.file, states * RECORD_BYTES);
-    while (this.count < states) {
-      const take = Math.min(BLOCK, states - this.count);
-      readSync(this.file, this.block, 0, take * RECORD_BYTES, this.count * RECORD_BYTES);
-      for (let i = 0; i < take; i++) {
-        const at = i * RECORD_BYTES;
-        if (this.isCrowded) this.grow();
-        insert(this.words, this.block.readInt32LE(at), this.block.readInt32LE(at + 4));
-        this.before[this.count] = this.block.readInt32LE(at + 8);
-        this.operation[this.count++] = this.block.readInt32LE(at + 12);
+  private get limit(): number {
+    return Math.floor((this.words[MASK]! + 1) * LOAD);
+  }
+
+  /** Puts the states from this one on into the table, and no others. */
+  private hold(from: number): void {
+    this.clear();
+    for (const { words } of this.file.blocks(from))
+      for (let at = 0; at < words.length; at += STATE_WORDS)
+        if (insert(this.words, words[at]!, words[at + 1]!)) this.held++;
+    this.whole = from === 0;
+  }
+
+  private clear(): void {
+    this.words.fill(0, 2, 2 + 2 * (this.words[MASK]! + 1));
+    this.held = 0;
+  }
+
+  /** Of the digests in one of so many parts, makes those zero that come a second time. */
+  private settlePart(known: number, part: number, parts: number): void {
+    this.clear();
+    for (const { first, words } of this.file.blocks(0)) {
+      let again = false;
+      for (let at = 0; at < words.length; at += STATE_WORDS) {
+        const low = words[at]!;
+        const high = words[at + 1]!;
+        if ((high >>> 0) % parts !== part || insert(this.words, low, high)) continue;
+        if (first + at / STATE_WORDS < known) throw new Error('a state is known twice');
+        words[at] = words[at + 1] = 0;
+        again = true;
       }
-      if (this.isFull && this.count < states)
-        throw new TextError(this.path, 0, 0, `holds ${states} states, expected a larger --memory`);
+      if (again) this.file.write(first, words);
     }
   }
 }

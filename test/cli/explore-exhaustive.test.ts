@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -54,3 +54,21 @@ test('goes on where a run was killed, to the same result', async () => {
   expect(out).toMatch(/Going on at depth [45] with/);
   expect(lastLine(out)).toContain(`explore: ${whole.states} states`);
 });
+
+test.skipIf(!existsSync('/dev/full'))(
+  'says in one line that the disk is full, and where it goes on',
+  async () => {
+    const folder = newFolder();
+    await explored(['--depth', '1'], folder);
+    const kept = join(folder, '.pvmmu', 'explore');
+    const states = join(kept, readdirSync(kept)[0]!, 'states');
+    rmSync(states);
+    symlinkSync('/dev/full', states);
+    const { status, err } = await pvmmu(['explore', '--exhaustive'], undefined, folder);
+    expect(status).toBe(2);
+    expect(err).toMatch(
+      /states: cannot write \d+ bytes after the first 0 of it: no space is left; .*at depth 0$/m,
+    );
+    expect(err.trim().split('\n')).toHaveLength(1);
+  },
+);

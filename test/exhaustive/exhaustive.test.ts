@@ -1,16 +1,18 @@
-import { mkdtempSync } from 'node:fs';
+import fs, { mkdtempSync, readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { Canonical } from '../../src/exhaustive/canonical.js';
 import { Expander, type Search } from '../../src/exhaustive/expander.js';
-import { exploreAll, FIRST_STAGE, type Verdict } from '../../src/exhaustive/exhaustive.js';
+import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../../src/exhaustive/exhaustive.js';
 import { knownIn, States } from '../../src/exhaustive/states.js';
 import { StateDigest } from '../../properties/incremental/digest.js';
 import { alphabetOf, encodeAll, type Scope, scopeMachine } from '../../src/exhaustive/scope.js';
 import { RECORD, span } from '../../src/program/record.js';
 
+const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
 function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
@@ -32,10 +34,24 @@ function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
   };
 }
 
-async function exploreHere(search: Search, maxDepth: number, workers = 1) {
-  const states = new States(MIB, join(mkdtempSync(join(tmpdir(), 'pvmmu-')), 'states'));
+const newPath = () => join(mkdtempSync(join(tmpdir(), 'pvmmu-')), 'states');
+
+interface Way {
+  readonly workers?: number;
+  /** Bytes for looking up states. */
+  readonly memory?: number;
+  readonly path?: string;
+  /** Where to go on. */
+  readonly first?: Stage;
+  /** Gets the stages kept. */
+  readonly stages?: Stage[];
+}
+
+async function exploreHere(search: Search, maxDepth: number, way: Way = {}) {
+  const { workers = 1, memory = MIB, path = newPath(), first, stages = [] } = way;
+  const states = new States(memory, path, first?.known);
   const expanders = Array.from({ length: workers }, () => new Expander(search, knownIn(states.table)));
-  states.add(...expanders[0]!.startDigest(), 0, 0);
+  if (!first) states.add(...expanders[0]!.startDigest(), 0, 0);
   const depths = [1];
   let turn = 0;
   const verdict: Verdict = await exploreAll(
@@ -46,11 +62,14 @@ async function exploreHere(search: Search, maxDepth: number, workers = 1) {
       maxDepth,
       signal: new AbortController().signal,
       show: () => undefined,
-      keep: (stage) => depths.push(stage.known),
+      keep: (stage) => {
+        depths.push(stage.known);
+        stages.push(stage);
+      },
     },
-    FIRST_STAGE,
+    first ?? FIRST_STAGE,
   );
-  return { verdict, states, depths, expander: expanders[0]! };
+  return { verdict, states, depths, path, expander: expanders[0]! };
 }
 
 /** The canonical digests of all states, by the programs that lead to them. */
@@ -126,7 +145,7 @@ test.each([
 
 test('explores a scope to its end, to the same states and cells whatever the number of workers', async () => {
   const runs = await Promise.all(
-    [1, 2, 3, 7].map((workers) => exploreHere(searchOf({ frames: 1 }, true), Infinity, workers)),
+    [1, 2, 3, 7].map((workers) => exploreHere(searchOf({ frames: 1 }, true), Infinity, { workers })),
   );
   for (const { verdict, depths } of runs) {
     expect(verdict).toEqual(runs[0]!.verdict);
@@ -138,22 +157,61 @@ test('explores a scope to its end, to the same states and cells whatever the num
   });
 });
 
-test('says that it has no room rather than leave states out', async () => {
-  const states = new States(1024, join(mkdtempSync(join(tmpdir(), 'pvmmu-')), 'states'));
-  const search = searchOf({}, true);
-  const expander = new Expander(search, knownIn(states.table));
-  states.add(...expander.startDigest(), 0, 0);
-  const { end } = await exploreAll(
-    {
-      states,
-      workers: 1,
-      expand: async (chunk) => expander.expand(chunk),
-      maxDepth: Infinity,
-      signal: new AbortController().signal,
-      show: () => undefined,
-      keep: () => undefined,
-    },
-    FIRST_STAGE,
+test('comes to the same with memory for looking up one state in five only', async () => {
+  const search = searchOf({ frames: 2 }, true);
+  const ample = await exploreHere(search, Infinity);
+  const scant = await exploreHere(search, Infinity, { memory: 64 * KIB, workers: 2 });
+  expect(ample.verdict).toMatchObject({ end: 'complete', stage: { known: 26_192 } });
+  expect(scant.verdict).toEqual(ample.verdict);
+  expect(scant.depths).toEqual(ample.depths);
+  expect(readFileSync(scant.path)).toEqual(readFileSync(ample.path));
+});
+
+test('finds the same shortest counterexample after the same states with little memory', async () => {
+  const search = searchOf({ frames: 2 }, true);
+  const court = { ...search.court, defects: new Set(['fast-rw-l2'] as const) };
+  const ample = await exploreHere({ ...search, court }, Infinity);
+  const scant = await exploreHere({ ...search, court }, Infinity, { memory: KIB });
+  expect(ample.verdict.violation!.path).toHaveLength(4);
+  expect(scant.verdict).toEqual(ample.verdict);
+  expect(scant.states.count).toBe(ample.states.count);
+});
+
+/** Runs with a disk that takes so many bytes, the last ones of them only half at a time. */
+async function withDisk<T>(bytes: number, act: () => Promise<T>): Promise<T> {
+  const { writeSync } = fs;
+  let room = bytes;
+  const filling = (file: number, from: Uint8Array, offset: number, length: number, position: number) => {
+    if (room === 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });
+    const part = Math.min(room, length < room ? length : Math.ceil(length / 2));
+    room -= part;
+    return writeSync(file, from, offset, part, position);
+  };
+  try {
+    fs.writeSync = filling as typeof writeSync;
+    syncBuiltinESMExports();
+    return await act();
+  } finally {
+    fs.writeSync = writeSync;
+    syncBuiltinESMExports();
+  }
+}
+
+test.each([
+  ['all in memory', MIB],
+  ['states looked up on disk', 2 * KIB],
+])('says that the disk is full and goes on when there is room: %s', async (_, memory) => {
+  const search = searchOf({ frames: 2 }, true);
+  const whole = await exploreHere(search, 7);
+  const path = newPath();
+  const stages: Stage[] = [];
+  const stopped = withDisk(50_000, () => exploreHere(search, 7, { memory, path, stages }));
+  await expect(stopped).rejects.toThrow(
+    /states: cannot write \d+ bytes after the first \d+ of it: no space is left$/,
   );
-  expect(end).toBe('memory');
+  const first = stages.at(-1)!;
+  expect(first.known).toBeGreaterThan(100);
+  const { verdict } = await exploreHere(search, 7, { memory, path, first });
+  expect(verdict).toEqual(whole.verdict);
+  expect(readFileSync(path)).toEqual(readFileSync(whole.path));
 });
