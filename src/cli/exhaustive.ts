@@ -1,6 +1,6 @@
 /** `pvmmu explore --exhaustive`: every program of a scope, breadth first. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
@@ -98,7 +98,8 @@ class ExhaustiveRun {
     const stage = this.stageKept();
     attempt(this.folder, 'create', () => mkdirSync(this.folder, { recursive: true }));
     const bytes = (options.memory ?? MEMORY_DEFAULT_MIB) * MIB;
-    const states = new States(bytes, join(this.folder, 'states'), stage === undefined ? 0 : stage.known);
+    const path = join(this.folder, 'states');
+    const states = new States(bytes, path, stage === undefined ? 0 : stage.known);
     if (stage === undefined) states.add(...this.expander.startDigest(), 0, 0);
     this.say(
       `Exploring ${this.scopeText()}: ${search.operations.length} operations in every state, ${workers} workers.`,
@@ -112,6 +113,7 @@ class ExhaustiveRun {
       'depth {depth}  {states} states  {left} left at this depth  {rate} states/s',
     );
     let { depth: reached } = stage ?? FIRST_STAGE;
+    let done = false;
     try {
       const verdict = await exploreAll(
         {
@@ -137,6 +139,7 @@ class ExhaustiveRun {
       );
       progress.stop();
       this.report(verdict, states.count);
+      done = verdict.end !== 'interrupted';
       return verdict.end;
     } catch (error) {
       progress.stop();
@@ -146,6 +149,7 @@ class ExhaustiveRun {
     } finally {
       process.off('SIGINT', stop);
       states.close();
+      if (done) rmSync(path, { force: true }); // nothing goes on from them
       await pool.close();
     }
   }
@@ -184,7 +188,7 @@ class ExhaustiveRun {
     const seconds = this.seconds();
     const unreached = unreachedCells(stage.cells, scope.arch);
     const collision = (count * count) / 2 ** 65;
-    if (end === 'complete' || end === 'depth' || end === 'violation') this.keep(stage, true);
+    if (end !== 'interrupted') this.keep(stage, true);
     let text: string | undefined;
     if (violation) {
       const program = { machine, code: this.expander.program(violation.path) };
