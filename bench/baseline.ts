@@ -140,8 +140,8 @@ function options() {
   });
   return {
     defects: values.only?.flatMap(defectsNamed) ?? DEFECTS,
-    seeds: wholeNumber('seeds', values.seeds, SEEDS_MAX),
-    budget: wholeNumber('ops', values.ops, SEQUENCES_MAX),
+    seeds: wholeNumber('--seeds', values.seeds, SEEDS_MAX),
+    budget: wholeNumber('--ops', values.ops, SEQUENCES_MAX),
   };
 }
 

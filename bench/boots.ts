@@ -7,8 +7,9 @@ import { KERNELS } from '../models/linux/kernels.js';
 import { boot } from '../src/boot/boot.js';
 import { machineOfRun } from '../src/boot/find.js';
 import { Session } from '../src/boot/session.js';
+import { numberOrExit } from './options.js';
 
-const MACHINES = Number(process.argv[2] ?? 10_000);
+const MACHINES = numberOrExit('boots', 'MACHINES', 10_000_000, 10_000);
 const SEED = 'bench';
 
 const session = new Session();

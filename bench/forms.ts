@@ -22,7 +22,7 @@ function options() {
     },
   });
   return {
-    seeds: wholeNumber('seeds', values.seeds, SEEDS_MAX),
+    seeds: wholeNumber('--seeds', values.seeds, SEEDS_MAX),
     defects: values.only?.flatMap(defectsNamed) ?? DEFECTS,
     texts: values.texts,
   };

@@ -9,9 +9,10 @@ import { OptimizedModel } from '../models/optimized/model.js';
 import { trialsOf } from '../src/fuzz/trials.js';
 import { RECORD, span } from '../src/program/record.js';
 import { print } from './figures.js';
+import { numberOrExit } from './options.js';
 import { drawWork, LENGTH, operationsIn } from './work.js';
 
-const WARM = Number(process.argv[2] ?? 40);
+const WARM = numberOrExit('loop', 'PASSES', 10_000, 40, 0);
 const PASSES = 10;
 
 const work = (['x86_64', 'x86_32'] as const).flatMap((arch) => drawWork(arch));

@@ -1,10 +1,10 @@
 /** Options of the benchmarks, refused as the command's are. */
 
-/** The number that the option's text says, from 1 to `most`. */
-export function wholeNumber(option: string, text: string, most: number): number {
+/** The number that the text of an option, or of what stands without one, says. */
+export function wholeNumber(what: string, text: string, most: number, least = 1): number {
   const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
-  throw new Error(`--${option} ${JSON.stringify(text)}, expected a number from 1 to ${most}`);
+  if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+  throw new Error(`${what} ${JSON.stringify(text)}, expected a number from ${least} to ${most}`);
 }
 
 /** What `read` makes of the options; where it refuses one, says so and ends. */
@@ -15,4 +15,16 @@ export function optionsOrExit<T>(bench: string, read: () => T): T {
     console.error(`${bench}: ${(error as Error).message}`);
     process.exit(2);
   }
+}
+
+/** The one number that a benchmark takes, behind its name. */
+export function numberOrExit(
+  bench: string,
+  what: string,
+  most: number,
+  byDefault: number,
+  least = 1,
+): number {
+  const [, , text] = process.argv;
+  return text === undefined ? byDefault : optionsOrExit(bench, () => wholeNumber(what, text, most, least));
 }

@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { RedisStore } from '../src/campaign/redis.js';
 import { runShard, type Shard, type ShardResult } from '../src/campaign/shard.js';
 import { print } from './figures.js';
+import { optionsOrExit, wholeNumber } from './options.js';
 
 const SHARDS = 4000;
 const PORT = 7399;
@@ -23,6 +24,7 @@ const THREADS = [1, 10, 100, 1000];
 /** Of the second part: how long the load stands before it is measured, and how long it is. */
 const SETTLE_S = 12;
 const WINDOW_S = 15;
+const MOST = 100_000;
 
 const SETTINGS = {
   arches: ['x86_64', 'x86_32'],
@@ -32,14 +34,24 @@ const SETTINGS = {
   alone: true,
 } as const;
 
-const { values } = parseArgs({
-  options: {
-    processes: { type: 'string' },
-    threads: { type: 'string', default: '16' },
-    seconds: { type: 'string', default: '10' },
-    json: { type: 'boolean' },
-  },
-});
+function options() {
+  const { values } = parseArgs({
+    options: {
+      processes: { type: 'string', default: '0' },
+      threads: { type: 'string', default: '16' },
+      seconds: { type: 'string', default: '10' },
+      json: { type: 'boolean' }, // read by figures.ts
+    },
+  });
+  return {
+    /** 0 for the first part. */
+    processes: wholeNumber('--processes', values.processes, MOST, 0),
+    threads: wholeNumber('--threads', values.threads, MOST),
+    seconds: wholeNumber('--seconds', values.seconds, MOST),
+  };
+}
+
+const { processes, threads, seconds } = optionsOrExit('queue', options);
 
 if (spawnSync('redis-server', ['--version']).status !== 0) {
   console.log('skipped: there is no redis-server, expected apt-get install redis-server');
@@ -55,44 +67,32 @@ if (spawnSync('redis-server', ['--version']).status !== 0) {
   });
   const redis = new Redis(URL);
   const answer = runShard({ ...SETTINGS, defects: new Set(), corpus: true }, { from: 0, count: 512 });
-  if (values.processes === undefined)
-    for (const threads of THREADS) await measureRate(redis, answer, threads);
-  else
-    await measureLoad(
-      redis,
-      answer,
-      ...([values.processes, values.threads, values.seconds].map(Number) as [number, number, number]),
-    );
+  if (processes > 0) await measureLoad(redis, answer);
+  else for (const underWay of THREADS) await measureRate(redis, answer, underWay);
   redis.disconnect();
   server.kill();
 }
 
 /** As fast as it goes. */
-async function measureRate(redis: Redis, answer: ShardResult, threads: number): Promise<void> {
-  const store = await RedisStore.connect(URL, `rate-${threads}`);
+async function measureRate(redis: Redis, answer: ShardResult, underWay: number): Promise<void> {
+  const store = await RedisStore.connect(URL, `rate-${underWay}`);
   const begin = performance.now();
   await store.start({ version: '0', programs: SHARDS, shard: 1, settings: SETTINGS });
   const filled = (performance.now() - begin) / 1000;
   const run = async ({ from, count }: Shard) => ({ ...answer, from, count });
   const spent = await meter(redis);
-  await store.work({ run, workers: threads, signal: new AbortController().signal, show: () => undefined });
-  const { seconds, processor, commands } = await spent();
-  const under = `${threads} under way`;
+  await store.work({ run, workers: underWay, signal: new AbortController().signal, show: () => undefined });
+  const { seconds: spentSeconds, processor, commands } = await spent();
+  const under = `${underWay} under way`;
   print(`shards put into the queue, ${under}`, SHARDS / filled, 'shards/s');
-  print(`shards taken and answered, ${under}`, SHARDS / seconds, 'shards/s');
+  print(`shards taken and answered, ${under}`, SHARDS / spentSeconds, 'shards/s');
   print(`processor time of Redis, ${under}`, (1e6 * processor) / SHARDS, 'µs/shard');
   print(`commands, ${under}`, commands / SHARDS, 'commands/shard');
   await store.close();
 }
 
 /** At the pace of so many workers. */
-async function measureLoad(
-  redis: Redis,
-  answer: ShardResult,
-  processes: number,
-  threads: number,
-  seconds: number,
-): Promise<void> {
+async function measureLoad(redis: Redis, answer: ShardResult): Promise<void> {
   const rate = (processes * threads) / seconds;
   const shards = Math.ceil(rate * (SETTLE_S + WINDOW_S + 2 * seconds));
   const store = await RedisStore.connect(URL, 'load');

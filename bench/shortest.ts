@@ -17,15 +17,17 @@ import { BOOT_MFN, FIRST_FRAME_MFN } from '../src/program/machine.js';
 import type { Operation } from '../src/program/operation.js';
 import { operationStarts } from '../src/program/record.js';
 import type { Candidate } from '../src/program/candidate.js';
+import { isInterrupted } from '../src/shrink/events.js';
 import { parseProgram } from '../src/text/parse.js';
 import { HEADER } from '../src/text/print.js';
 import { Pool } from '../src/workers/pool.js';
 import type { ZooFigures } from '../src/zoo/figures.js';
 import { lengthOf } from '../src/zoo/programs.js';
+import { numberOrExit } from './options.js';
 
 const MEMORY = 2 ** 30;
 const WORKERS = 2;
-const SECONDS = Number(process.argv[2] ?? 60);
+const SECONDS = numberOrExit('shortest', 'SECONDS', 86_400, 60);
 /** Classes without a TLB, whose translations are no part of a state that is explored. */
 const CLASSES = ['S', 'P1', 'P2', 'K'];
 
@@ -40,13 +42,7 @@ function scopeOf({ machine, code }: Candidate): Scope | undefined {
   const fits = operationStarts(code).every((at) => {
     const operation = decode(code, at);
     const named = namedIn(operation);
-    if (
-      named === undefined ||
-      operation.cpu ||
-      operation.preempt !== undefined ||
-      operation.contend !== undefined
-    )
-      return false;
+    if (named === undefined || operation.cpu || isInterrupted(operation)) return false;
     for (const mfn of named.frames)
       if (mfn >= FIRST_FRAME_MFN) frames = Math.max(frames, mfn - FIRST_FRAME_MFN + 1);
     if (named.window) frames = Math.max(frames, named.slot + 1);

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Fuzzer } from '../src/fuzz/fuzzer.js';
 import { median, print } from './figures.js';
+import { optionsOrExit, wholeNumber } from './options.js';
 
 interface Minute {
   /** Operations a second of processor time. */
@@ -19,18 +20,21 @@ interface Minute {
 }
 
 const MINUTE_MS = 60_000;
+const MINUTES_MAX = 100_000;
 const MB = 1e6;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '30' },
-    seed: { type: 'string' },
-    json: { type: 'boolean' },
-  },
-});
-const minutes = Number(values.minutes);
-if (!Number.isInteger(minutes) || minutes < 3) throw new Error('expected --minutes of at least 3');
-const seed = values.seed ?? randomBytes(4).toString('hex');
+function options() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '30' },
+      seed: { type: 'string', default: randomBytes(4).toString('hex') },
+      json: { type: 'boolean' }, // read by figures.ts
+    },
+  });
+  return { minutes: wholeNumber('--minutes', values.minutes, MINUTES_MAX, 3), seed: values.seed };
+}
+
+const { minutes, seed } = optionsOrExit('soak', options);
 
 const fuzzer = new Fuzzer({
   arches: ['x86_64', 'x86_32'],
