@@ -101,7 +101,7 @@ export class FolderStore implements Store {
 
   async pace(): Promise<readonly Pace[]> {
     await this.union();
-    return [...this.paceByTime].map(([at, operations]) => ({ at, operations })).sort((a, b) => a.at - b.at);
+    return this.paces().sort((a, b) => a.at - b.at);
   }
 
   async poisoned(): Promise<readonly Poisoned[]> {
@@ -205,6 +205,10 @@ export class FolderStore implements Store {
     this.paceByTime.set(at, (this.paceByTime.get(at) ?? 0) + operations);
   }
 
+  private paces(): Pace[] {
+    return [...this.paceByTime].map(([at, operations]) => ({ at, operations }));
+  }
+
   private summed({ settings }: Campaign): Union {
     const union = new Union(settings.arches);
     if (!existsSync(this.file('sums'))) return union;
@@ -216,8 +220,7 @@ export class FolderStore implements Store {
   }
 
   private keepSums(union: Union): void {
-    const pace = [...this.paceByTime].map(([at, operations]) => ({ at, operations }));
-    const kept: KeptSums = { shards: [...union.done], sums: union.sums, pace };
+    const kept: KeptSums = { shards: [...union.done], sums: union.sums, pace: this.paces() };
     this.write('sums', kept);
   }
 

@@ -14,7 +14,14 @@ import { archesFor, courtOf } from './court-options.js';
 import type { FuzzOptions } from './fuzz-options.js';
 import { Progress } from './progress.js';
 import { runCommand } from './repeat.js';
-import { findCase, type ToldFind, toldFind, writeCampaign, writeRunReports } from './run-reports.js';
+import {
+  drawnCase,
+  findCase,
+  type ToldFind,
+  toldFind,
+  writeCampaign,
+  writeRunReports,
+} from './run-reports.js';
 
 const SECONDS_DEFAULT = 30;
 /** A shard takes about a second, and some more where finds are shrunk. */
@@ -111,12 +118,15 @@ function printJson({ settings, union, finds, lost, interrupted }: Done): void {
 }
 
 function casesOf({ union: { programs, operations }, finds, lost }: Done) {
-  const drawn = { name: `${programs} drawn programs, ${operations} operations` };
   const lostCases = lost.map(({ reason, repeat }) => ({
     name: `lost program: ${repeat}`,
     failure: { what: reason, text: `Repeat: ${repeat}` },
   }));
-  return [...(finds.length + lost.length === 0 ? [drawn] : []), ...finds.map(findCase), ...lostCases];
+  return [
+    ...(finds.length + lost.length === 0 ? [drawnCase(programs, operations)] : []),
+    ...finds.map(findCase),
+    ...lostCases,
+  ];
 }
 
 async function writePage(path: string, options: FuzzOptions, done: Done): Promise<void> {

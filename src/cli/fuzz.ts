@@ -18,6 +18,7 @@ import { inSlices, Progress, shrinkInSlices } from './progress.js';
 import { runCommand } from './repeat.js';
 import {
   addRunReportOptions,
+  drawnCase,
   findCase,
   requireOutputs,
   writeCampaign,
@@ -190,10 +191,9 @@ class FuzzRun {
     const { operations, programs, outcomes } = fuzzer;
     const seconds = this.seconds();
     if (options.junit !== undefined || options.ktap) {
-      const drawn = { name: `${programs} drawn programs, ${operations} operations` };
       const cases = [
         ...fixed.map((id) => ({ name: `find ${id}` })),
-        ...(caught ? [] : [drawn]),
+        ...(caught ? [] : [drawnCase(programs, operations)]),
         ...finds.map(findCase),
       ];
       writeRunReports(options, { name: 'pvmmu fuzz', seconds, cases });

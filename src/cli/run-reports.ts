@@ -58,6 +58,11 @@ export function writeRunReports({ junit, ktap }: RunReportOptions, report: RunRe
   if (ktap) process.stdout.write(ktapText(report));
 }
 
+/** The programs of a run that found nothing. */
+export function drawnCase(programs: number, operations: number): RunCase {
+  return { name: `${programs} drawn programs, ${operations} operations` };
+}
+
 export function findCase(find: ToldFind): RunCase {
   const story = tellStory(find.program, courtFromWords(find.options));
   return { name: `find ${find.id}`, failure: { what: whatFailed(find.failure), text: mailText(story) } };

@@ -12,7 +12,7 @@ import {
   standardMachine,
   WINDOW_0,
 } from '../program/machine.js';
-import type { Operation } from '../program/operation.js';
+import { normalUpdate, type Operation } from '../program/operation.js';
 
 export interface Scope {
   readonly arch: Arch;
@@ -45,7 +45,7 @@ export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operatio
   // All windows or none: frames that have one would not be like those that have none.
   const updates = mfns.flatMap((mfn) =>
     Array.from({ length: mfn === B1 ? frames : slots }, (_, slot) => slot).flatMap((slot) =>
-      entries.map((value): Operation => ({ kind: 'mmu_update', command: 'normal', mfn, slot, entry: value })),
+      entries.map((value) => normalUpdate(mfn, slot, value)),
     ),
   );
   const windows = own.flatMap((mfn, i) =>

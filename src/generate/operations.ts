@@ -11,6 +11,7 @@ import {
   type Mmuext,
   type MmuextCommand,
   type MmuUpdate,
+  normalUpdate,
   type Operation,
   type StorePart,
   type Word64,
@@ -151,7 +152,7 @@ function pinOrPrepare(scene: Scene): Operation {
   if (scene.isPinned(mfn) || scene.isWritable(mfn)) return remap(scene);
   const slot = scene.isTable(mfn) ? -1 : scene.firstBad(mfn, level);
   if (slot < 0) return operation;
-  return { kind: 'mmu_update', command: 'normal', mfn, slot, entry: scene.entryFor(mfn, level, slot) };
+  return normalUpdate(mfn, slot, scene.entryFor(mfn, level, slot));
 }
 
 function unpinOrPin(scene: Scene): Operation {

@@ -5,7 +5,7 @@
 import { A, entry, mfnOf, NX, P, PCD, PSE, PWT, RW, SLOTS, US, type Entry } from '../../models/x86/entry.js';
 import { INFO_PINNED, type Level, TYPE_L1 } from '../../models/x86/page-type.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, WINDOW_0 } from '../program/machine.js';
-import type { Operation } from '../program/operation.js';
+import { normalUpdate, type Operation } from '../program/operation.js';
 import { oneIn, pick } from './draw.js';
 import type { Scene } from './scene.js';
 
@@ -49,7 +49,7 @@ function* use(scene: Scene, mfn: number, level: Level): Plan {
   }
   const upper = scene.tableOf(level + 1);
   if (upper !== 0 && oneIn(draw, 2)) {
-    yield update(upper, scene.lowSlot(), entry(mfn, P | US | (oneIn(draw, 3) ? 0 : RW)));
+    yield normalUpdate(upper, scene.lowSlot(), entry(mfn, P | US | (oneIn(draw, 3) ? 0 : RW)));
     return;
   }
   yield { kind: 'pin', level, mfn };
@@ -63,13 +63,13 @@ export function* buildTable(scene: Scene, level: Level): Generator<Operation, nu
   yield* makeReadOnly(scene, mfn);
   scene.setRole(mfn, level);
   if (level === 3 && scene.rootLevel === 3 && !oneIn(draw, 4)) {
-    yield update(mfn, 3, entry(kernelL2(scene, mfn), P));
+    yield normalUpdate(mfn, 3, entry(kernelL2(scene, mfn), P));
   }
   const entries = 1 + draw.below(3);
   for (let i = 0; i < entries; i++) {
     const slot = scene.lowSlot();
     const bad = i > 0 && oneIn(draw, 3);
-    yield update(mfn, slot, bad ? badEntry(scene, level) : yield* goodEntry(scene, mfn, level));
+    yield normalUpdate(mfn, slot, bad ? badEntry(scene, level) : yield* goodEntry(scene, mfn, level));
   }
   return mfn;
 }
@@ -117,7 +117,7 @@ function* linearPair(scene: Scene): Plan {
   yield { kind: 'pin', level, mfn: target };
   const table = yield* buildTable(scene, level);
   if (table === target) return;
-  yield update(table, oneIn(draw, 3) ? SLOTS - 1 : scene.lowSlot(), entry(target, P | US));
+  yield normalUpdate(table, oneIn(draw, 3) ? SLOTS - 1 : scene.lowSlot(), entry(target, P | US));
   yield { kind: 'pin', level, mfn: table };
   if (!oneIn(draw, 3)) yield { kind: 'unpin', mfn: target };
   if (oneIn(draw, 12)) yield { kind: 'destroy' };
@@ -148,7 +148,7 @@ function* flipFlag(scene: Scene): Plan {
     level === 1 ? pick(draw, [RW, US, P, PCD, PWT, A]) : pick(draw, [RW, RW, PSE, PSE | RW, US, P, NX]);
   const changed = entry(mfnOf(low, state.high(mfn, slot)), flags ^ flag);
   if (mfn === BOOT_MFN.B1) yield window(scene, slot, changed);
-  else yield update(mfn, slot, changed);
+  else yield normalUpdate(mfn, slot, changed);
 }
 
 /** Another L1 table comes to stand behind the windows, and what was written through them goes on. */
@@ -157,9 +157,9 @@ function* replaceWindowTable(scene: Scene): Plan {
   yield window(scene, scene.window(), entry(scene.frame(), P | US));
   const table = scene.tableOf(TYPE_L1) || (yield* buildTable(scene, 1));
   const place = { mfn: BOOT_MFN.B2, slot: 1 };
-  yield update(place.mfn, place.slot, entry(oneIn(draw, 3) ? BOOT_MFN.B1 : table, P | RW | US | A));
+  yield normalUpdate(place.mfn, place.slot, entry(oneIn(draw, 3) ? BOOT_MFN.B1 : table, P | RW | US | A));
   yield window(scene, scene.window(), leaf(scene));
-  yield update(place.mfn, place.slot, entry(BOOT_MFN.B1, P | RW | US | A));
+  yield normalUpdate(place.mfn, place.slot, entry(BOOT_MFN.B1, P | RW | US | A));
 }
 
 /** Drops one use of a table, mostly its pin. */
@@ -169,7 +169,7 @@ function* giveUp(scene: Scene): Plan {
   if ((state.info(pinned) & INFO_PINNED) !== 0 && !oneIn(draw, 3)) yield { kind: 'unpin', mfn: pinned };
   const table = scene.frameWhere((frame) => scene.isTable(frame) && scene.levelOf(frame) > 1);
   const slot = state.nextUsed(table, 0);
-  if (scene.isTable(table) && slot < SLOTS) yield update(table, slot, entry(0, 0));
+  if (scene.isTable(table) && slot < SLOTS) yield normalUpdate(table, slot, entry(0, 0));
   if (state.userBase(scene.cpu) !== 0 && oneIn(draw, 2)) yield { kind: 'new_user_baseptr', mfn: 0 };
 }
 
@@ -265,14 +265,10 @@ function* lowRegion(scene: Scene): Plan {
     badBitmap: false,
     fd: 'self',
   });
-  if (scene.isTable(l2)) yield update(l2, 0, entry(scene.tableOf(TYPE_L1) || BOOT_MFN.K0, P | RW));
+  if (scene.isTable(l2)) yield normalUpdate(l2, 0, entry(scene.tableOf(TYPE_L1) || BOOT_MFN.K0, P | RW));
   yield access();
-  yield update(BOOT_MFN.B3, slot, oneIn(draw, 2) ? entry(0, 0) : entry(scene.tableOf(2) || l2, P));
+  yield normalUpdate(BOOT_MFN.B3, slot, oneIn(draw, 2) ? entry(0, 0) : entry(scene.tableOf(2) || l2, P));
   yield access();
-}
-
-export function update(mfn: number, slot: number, value: Entry): Operation & { kind: 'mmu_update' } {
-  return { kind: 'mmu_update', command: 'normal', mfn, slot, entry: value };
 }
 
 function address(scene: Scene, index: number) {

@@ -208,6 +208,15 @@ export const MMUEXT_KINDS: ReadonlySet<Request['kind']> = new Set<Mmuext['kind']
   'mmuext',
 ]);
 
+/** MMU_NORMAL_PT_UPDATE of one entry. */
+export function normalUpdate(
+  mfn: number,
+  slot: number,
+  entry: Entry,
+): Operation & Request & { readonly kind: 'mmu_update' } {
+  return { kind: 'mmu_update', command: 'normal', mfn, slot, entry };
+}
+
 /** Kinds of operations that look for an event, and so can have `preempt` or `contend`. */
 export const INTERRUPTIBLE_KINDS: ReadonlySet<Request['kind']> = new Set<Request['kind']>([
   ...MMU_UPDATE_KINDS,

@@ -1,7 +1,13 @@
-/** The plain operations that `substitute` puts in the place of others. */
+/** The plain operations that `substitute` and `regrow` put in the place of others. */
 import { type Entry, P, PSE, RW, US, ZERO } from '../../models/x86/entry.js';
 import { BAD_MFN, BOOT_MFN } from '../program/machine.js';
-import { type Environment, INTERRUPTIBLE_KINDS, type Operation, type Request } from '../program/operation.js';
+import {
+  type Environment,
+  INTERRUPTIBLE_KINDS,
+  normalUpdate,
+  type Operation,
+  type Request,
+} from '../program/operation.js';
 import type { Draft } from './draft.js';
 import { visit, windowAddress } from './names.js';
 import { BOOT_TABLES } from './simpler.js';
@@ -27,7 +33,7 @@ export function plainRequests(draft: Draft): Request[] {
     for (const flags of [P, P | RW, P | RW | US | PSE]) entries.push({ mfn, flags });
   const requests: Request[] = [{ kind: 'mmuext', command: 'tlb_flush_local', badBitmap: false }];
   for (const mfn of tables)
-    for (const slot of slots) for (const entry of entries) requests.push(update(mfn, slot, entry));
+    for (const slot of slots) for (const entry of entries) requests.push(normalUpdate(mfn, slot, entry));
   for (const mfn of tables) {
     for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
     for (const kind of [
@@ -52,25 +58,21 @@ export function nearRequests(draft: Draft): Request[] {
   const root = BOOT_TABLES[draft.machine.arch].at(-1)!;
   const tables = [...frames].filter((mfn) => mfn !== 0);
   const requests: Request[] = [
-    update(BOOT_MFN.B2, WINDOWS_SLOT, ZERO),
-    update(BOOT_MFN.B1, 0, ZERO),
+    normalUpdate(BOOT_MFN.B2, WINDOWS_SLOT, ZERO),
+    normalUpdate(BOOT_MFN.B1, 0, ZERO),
     { kind: 'resume' },
     { kind: 'destroy' },
   ];
   for (const mfn of tables) {
     for (const slot of slots) {
-      requests.push(update(mfn, slot, ZERO));
-      for (const to of tables) requests.push(update(mfn, slot, { mfn: to, flags: P }));
+      requests.push(normalUpdate(mfn, slot, ZERO));
+      for (const to of tables) requests.push(normalUpdate(mfn, slot, { mfn: to, flags: P }));
     }
     for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
   }
   for (const mfn of new Set([...tables, root]))
     requests.push({ kind: 'unpin', mfn }, { kind: 'new_baseptr', mfn }, { kind: 'new_user_baseptr', mfn });
   return requests;
-}
-
-function update(mfn: number, slot: number, entry: Entry): Request {
-  return { kind: 'mmu_update', command: 'normal', mfn, slot, entry };
 }
 
 function* throughWindow(window: number, { machine: { arch } }: Draft): Generator<Request> {

@@ -1,10 +1,10 @@
 /** What programs for the lab do besides what others do: they load base pointers, which there must map the kernel. */
 import { entry, P, RW, US } from '../../models/x86/entry.js';
 import { oneIn, pick } from '../generate/draw.js';
-import { buildTable, makeReadOnly, type Plan, PLANS, update, type WeightedPlan } from '../generate/plans.js';
+import { buildTable, makeReadOnly, type Plan, PLANS, type WeightedPlan } from '../generate/plans.js';
 import type { Scene } from '../generate/scene.js';
 import { BOOT_MFN } from '../program/machine.js';
-import type { Operation } from '../program/operation.js';
+import { normalUpdate, type Operation } from '../program/operation.js';
 
 export const LAB_PLANS: readonly WeightedPlan[] = [...PLANS, [20, changeBases]];
 
@@ -32,11 +32,11 @@ function load({ draw }: Scene, mfn: number): Operation {
 /** The entry by which the boot root maps it; x86_32: a copy of the boot table's L2, as slot 3 of two L3s cannot name one L2 (rules 6.3). */
 function* mapKernel(scene: Scene, root: number): Plan {
   if (scene.rootLevel === 4) {
-    yield update(root, 511, entry(BOOT_MFN.B3, P | RW | US));
+    yield normalUpdate(root, 511, entry(BOOT_MFN.B3, P | RW | US));
     return;
   }
   const l2 = scene.frameWhere((mfn) => mfn !== root && !scene.isTable(mfn));
   yield* makeReadOnly(scene, l2);
   yield { kind: 'copy_page', mfn: l2, source: BOOT_MFN.B2 };
-  yield update(root, 3, entry(l2, P));
+  yield normalUpdate(root, 3, entry(l2, P));
 }

@@ -10,7 +10,7 @@ import {
 } from '../../models/x86/page-type.js';
 import { encode } from '../program/codec.js';
 import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
-import type { Operation } from '../program/operation.js';
+import { normalUpdate, type Operation } from '../program/operation.js';
 import { RECORD } from '../program/record.js';
 
 const NO_LDT: Operation = { kind: 'set_ldt', va: { low: 0, high: 0 }, entries: 0 };
@@ -25,7 +25,7 @@ export function keptAfterTakeDown(model: Model): number {
   run(model, NO_GDT);
   const { B1 } = BOOT_MFN;
   for (let slot = model.nextUsed(B1, 0); slot < SLOTS; slot = model.nextUsed(B1, slot + 1))
-    run(model, { kind: 'mmu_update', command: 'normal', mfn: B1, slot, entry: ZERO });
+    run(model, normalUpdate(B1, slot, ZERO));
   const frames = Array.from({ length: model.machine.frames }, (_, i) => FIRST_FRAME_MFN + i);
   for (const mfn of [...frames, ...tables.map((table) => table.mfn)])
     if (mfn !== base && (model.info(mfn) & INFO_PINNED) !== 0) run(model, { kind: 'unpin', mfn });
