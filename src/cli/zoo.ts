@@ -25,7 +25,7 @@ export interface ZooOptions {
   readonly seeds?: number;
   /** Defects to hunt; without it all of them, and the controls. */
   readonly only?: readonly Defect[];
-  /** Most seconds of a hunt. */
+  /** Most seconds of a hunt with both models, instead of a number of operations. */
   readonly time?: number;
   readonly json?: true;
   /** File to write the measurement to, and a `.json` beside it. */
@@ -41,7 +41,11 @@ export const zooCommand = new CliCommand('zoo')
   )
   .option('--seeds <count>', 'hunts for each (default: 5)', wholeNumber('seeds', SEEDS_MAX))
   .option('--only <id>', 'one defect, or those of an advisory such as xsa-182; may be repeated', addDefects)
-  .option('--time <seconds>', 'most seconds of a hunt', wholeNumber('seconds', SECONDS_MAX))
+  .option(
+    '--time <seconds>',
+    'most seconds of a hunt (default: 1,000,000 operations, which controls and hunts alone always have)',
+    wholeNumber('seconds', SECONDS_MAX),
+  )
   .option('--json', 'one JSON object a line: each defect, control and invariant, then the summary')
   .addOption(
     new Option(
@@ -169,7 +173,8 @@ class ZooRun {
     const { time } = this.options;
     return {
       seeds: this.seeds,
-      limit: { operations: OPERATIONS, ...(time === undefined ? {} : { milliseconds: time * 1000 }) },
+      limit: { operations: OPERATIONS },
+      ...(time === undefined ? {} : { milliseconds: time * 1000 }),
       onHunt: (seed, alone) => status(`${what}, seed ${seed}${alone ? ', alone' : ''}`),
     };
   }

@@ -21,6 +21,8 @@ export interface MeasureOptions {
   readonly seeds: number;
   /** Of each hunt. */
   readonly limit: Limit;
+  /** How long a hunt with both models lasts at most, instead. Controls and hunts alone keep the limit: most of them end with it. */
+  readonly milliseconds?: number;
   /** Called before each hunt. */
   readonly onHunt?: (seed: string, alone: boolean) => void;
 }
@@ -40,10 +42,11 @@ const HOPELESS_SHARE = 0.1;
 const ONLY_COMPARED: readonly string[] = ['agreement', 'progress'];
 
 export function measure(defect: Defect, options: MeasureOptions): Measurement {
-  const { limit } = options;
+  const { limit, milliseconds } = options;
+  const ownLimit = milliseconds === undefined ? limit : { operations: Infinity, milliseconds };
   const hopeless = defect.breaks.every((one) => ONLY_COMPARED.includes(one));
   const aloneLimit = { ...limit, operations: limit.operations * (hopeless ? HOPELESS_SHARE : 1) };
-  const hunts = huntAll(defect, options, { alone: false, limit });
+  const hunts = huntAll(defect, options, { alone: false, limit: ownLimit });
   const alone = huntAll(defect, options, { alone: true, limit: aloneLimit });
   const finds = hunts.flatMap(({ find }) => find ?? []);
   const known = knownProgram(defect);
