@@ -77,12 +77,12 @@ export function entryOf(low: number, high: number): Entry {
 
 /** Entry bits 0..31, as a signed 32-bit number. */
 export function lowWord(mfn: number, flags: number): number {
-  return ((mfn % TWO_20) << 12) | (flags & 0xfff);
+  return (mfn << 12) | (flags & 0xfff);
 }
 
 /** Entry bits 32..63, as a signed 32-bit number. */
 export function highWord(mfn: number, flags: number): number {
-  return (Math.floor(mfn / TWO_20) & 0xfffff) | ((flags >>> 12) << 20);
+  return ((mfn / TWO_20) & 0xfffff) | ((flags >>> 12) << 20);
 }
 
 export function lowOf(e: Entry): number {

@@ -7,7 +7,7 @@ import { drawOperation } from '../generate/operations.js';
 import { Scene } from '../generate/scene.js';
 import { stream } from '../generate/streams.js';
 import { FIRST_FRAME_MFN } from '../program/machine.js';
-import { encode } from '../program/codec.js';
+import { RecordWriter } from '../program/writer.js';
 import { operationStarts, RECORD } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
 import { idOf } from '../shrink/identity.js';
@@ -114,12 +114,13 @@ function stateAfter({ machine, code }: Candidate, court: Court): OptimizedModel 
 function drawn(program: Candidate, model: OptimizedModel): string[] {
   const { machine } = program;
   const draw = stream(`explore ${idOf(program)}`);
-  const scene = new Scene(draw, machine, model);
+  const writer = new RecordWriter();
+  const scene = new Scene(draw, machine, model, writer);
   const lines: string[] = [];
   for (let i = 0; i < 4 * DRAWN && lines.length < DRAWN; i++) {
-    const words: number[] = [];
-    encode(drawOperation(scene), words);
-    const line = printOperation(Int32Array.from(words), 0, machine);
+    writer.length = 0;
+    drawOperation(scene);
+    const line = printOperation(writer.code, 0, machine);
     if (!line.includes('\n') && !line.startsWith('fill')) lines.push(line);
   }
   return lines;

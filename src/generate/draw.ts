@@ -13,11 +13,7 @@ export function pick<T>(draw: Draw, choices: ArrayLike<T>): T {
   return choices[draw.below(choices.length)]!;
 }
 
-/** An index of `weights`, each as likely as its weight says. */
-export function weighted(draw: Draw, weights: readonly number[], total: number): number {
-  let rest = draw.below(total);
-  for (let i = 0; ; i++) {
-    rest -= weights[i]!;
-    if (rest < 0) return i;
-  }
+/** Each of the choices as many times as its weight says, to be picked from. */
+export function lots<T>(choices: readonly (readonly [weight: number, choice: T])[]): readonly T[] {
+  return choices.flatMap(([weight, choice]) => Array<T>(weight).fill(choice));
 }

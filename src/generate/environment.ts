@@ -1,29 +1,56 @@
-/** What happens around a generated operation: which vCPU runs it, events, lost races (rules 16.1). */
-import type { Environment, Operation } from '../program/operation.js';
+/** What happens around a generated operation: events and lost races (rules 16.1). */
+import {
+  CONTEND_SHIFT,
+  OP_DESTROY,
+  OP_INITIALISE,
+  OP_MMU_UPDATE,
+  OP_MMU_UPDATE_LIST,
+  OP_MMUEXT_LIST,
+  OP_NEW_BASEPTR,
+  OP_NEW_USER_BASEPTR,
+  OP_PIN,
+  OP_RESET_VCPU,
+  OP_RESUME,
+  OP_UNPIN,
+  OP_WRITE_CR3,
+  OPCODE_NAMES,
+  PREEMPT_SHIFT,
+} from '../program/record.js';
 import { type Draw, oneIn } from './draw.js';
 
 /** How much a program is disturbed: never, by events that are there when an operation begins, by any events, by events and lost races. */
 export type Mood = 'calm' | 'early events' | 'events' | 'races';
 
-const INTERRUPTIBLE = new Set<Operation['kind']>([
-  'mmu_update',
-  'pin',
-  'unpin',
-  'new_baseptr',
-  'new_user_baseptr',
-  'mmu_update_list',
-  'mmuext_op_list',
-  'write_cr3',
-  'resume',
-  'initialise',
-  'reset_vcpu',
-]);
+/** By opcode; 1 for operations that look for events. */
+const INTERRUPTIBLE = new Uint8Array(OPCODE_NAMES.length);
+for (const opcode of [
+  OP_MMU_UPDATE,
+  OP_PIN,
+  OP_UNPIN,
+  OP_NEW_BASEPTR,
+  OP_NEW_USER_BASEPTR,
+  OP_MMU_UPDATE_LIST,
+  OP_MMUEXT_LIST,
+  OP_WRITE_CR3,
+  OP_RESUME,
+  OP_INITIALISE,
+  OP_RESET_VCPU,
+])
+  INTERRUPTIBLE[opcode] = 1;
 
-/** An event or a lost race for an operation that can be interrupted, mostly an early one. The end of a domain always takes its time. */
-export function disturbance(draw: Draw, mood: Mood, operation: Operation): Environment {
-  if (operation.kind === 'destroy') return { preempt: draw.below(20) };
-  if (mood === 'calm' || !INTERRUPTIBLE.has(operation.kind) || oneIn(draw, 2)) return {};
-  if (mood === 'early events') return { preempt: 0 };
-  if (mood === 'races' && oneIn(draw, 2)) return { contend: draw.below(oneIn(draw, 4) ? 8 : 3) };
-  return { preempt: draw.below(oneIn(draw, 4) ? 8 : 3) };
+/**
+ * An event or a lost race for an operation that can be interrupted, mostly an early one, as bits of its word 0. The end
+ * of a domain always takes its time.
+ */
+export function disturbance(draw: Draw, mood: Mood, opcode: number): number {
+  if (opcode === OP_DESTROY) return eventAfter(draw.below(20));
+  if (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2)) return 0;
+  if (mood === 'early events') return eventAfter(0);
+  const isRace = mood === 'races' && oneIn(draw, 2);
+  const when = draw.below(oneIn(draw, 4) ? 8 : 3);
+  return isRace ? (when + 1) << CONTEND_SHIFT : eventAfter(when);
+}
+
+function eventAfter(units: number): number {
+  return (units + 1) << PREEMPT_SHIFT;
 }

@@ -1,29 +1,36 @@
+/** Single operations. Each function draws one and writes it. */
 import { entry, P, RW, US } from '../../models/x86/entry.js';
 import { type Level, TYPE_L1 } from '../../models/x86/page-type.js';
-import { FIRST_FRAME_MFN, WINDOW_0 } from '../program/machine.js';
+import { FIRST_FRAME_MFN } from '../program/machine.js';
+import { MMU_COMMANDS, MMUEXT_COMMANDS } from '../program/operation.js';
 import {
-  type DomainId,
-  type Flush,
-  type Hypercall,
-  MMUEXT_COMMANDS,
-  type ListOptions,
-  type MmuCommand,
-  type Mmuext,
-  type MmuextCommand,
-  type MmuUpdate,
-  normalUpdate,
-  type Operation,
-  type StorePart,
-  type Word64,
-} from '../program/operation.js';
-import { oneIn, pick, weighted } from './draw.js';
+  FD_IO,
+  FD_NONE,
+  FD_OWN,
+  FD_SELF,
+  FD_XEN,
+  FLUSH_ALL,
+  FLUSH_INVLPG,
+  FLUSH_NONE,
+  OP_FILL,
+  OP_MMU_UPDATE_LIST,
+  OP_MMUEXT_LIST,
+  OP_MULTICALL,
+  OP_SET_GDT,
+  PART_ENTRY,
+  PART_HIGH,
+  PART_LOW,
+  PFD_NONE,
+  PFD_OWN,
+  PFD_SELF,
+} from '../program/record.js';
+import { type Draw, lots, oneIn, pick } from './draw.js';
 import type { Scene } from './scene.js';
 
-const MMUEXT_NAMES = Object.keys(MMUEXT_COMMANDS) as MmuextCommand[];
 const LIST_MAX = 4;
 
 /** The operations that programs are made of, each with how often it is drawn. */
-const OPERATIONS: readonly (readonly [number, (scene: Scene) => Operation])[] = [
+const OPERATIONS = lots<(scene: Scene) => void>([
   [220, remap],
   [150, store],
   [170, mmuUpdate],
@@ -35,63 +42,51 @@ const OPERATIONS: readonly (readonly [number, (scene: Scene) => Operation])[] = 
   [14, copyPage],
   [12, setGdt],
   [8, setLdt],
-  [8, (scene) => ({ kind: 'access_ldt', page: scene.draw.below(3) })],
+  [8, accessLdt],
   [8, updateDescriptor],
-  [6, (scene) => ({ kind: 'write_cr3', mfn: root(scene) })],
-  [4, (scene) => ({ kind: 'release', mfn: scene.frameWhere((mfn) => scene.state.generalCount(mfn) === 1) })],
-  [
-    4,
-    (scene) => ({
-      kind: 'receive',
-      mfn: scene.frameWhere((mfn) => scene.state.generalCount(mfn) === 0),
-      count: 1,
-    }),
-  ],
-  [2, (scene) => ({ kind: 'decrease_reservation', mfn: scene.frame() })],
+  [6, writeCr3],
+  [4, release],
+  [4, receive],
+  [2, decreaseReservation],
   [6, machphys],
   [4, mmuextCommand],
-  [6, (scene) => ({ kind: 'store_frame', ...tableEntry(scene), part: part(scene) })],
+  [6, storeFrame],
   [4, fill],
   [12, mmuUpdateList],
   [12, mmuextList],
   [6, multicall],
-];
-const WEIGHTS = OPERATIONS.map(([weight]) => weight);
-const TOTAL = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
+]);
 
-export function drawOperation(scene: Scene): Operation {
-  if (scene.state.kernelBase(scene.cpu) !== scene.bootRoot && oneIn(scene.draw, 8))
-    return { kind: 'new_baseptr', mfn: scene.bootRoot };
-  if (scene.state.deferred(scene.cpu) !== 0 && oneIn(scene.draw, 2)) return whileATableWaits(scene);
-  return OPERATIONS[weighted(scene.draw, WEIGHTS, TOTAL)]![1](scene);
+export function drawOperation(scene: Scene): void {
+  const { draw, state, cpu, bootRoot, write } = scene;
+  if (state.kernelBase(cpu) !== bootRoot && oneIn(draw, 8)) return write.newBaseptr(bootRoot);
+  if (state.deferred(cpu) !== 0 && oneIn(draw, 2)) return whileATableWaits(scene);
+  return pick(draw, OPERATIONS)(scene);
 }
+
+const NO_CLEANUP = [remap, store, setGdt] as const;
 
 /** What does not clean up the table that MOV to CR3 has left waiting, and so meets it (rules 5.4). */
-function whileATableWaits(scene: Scene): Operation {
-  if (oneIn(scene.draw, 3)) return pick(scene.draw, [remap, store, setGdt])(scene);
-  return { kind: 'write_cr3', mfn: oneIn(scene.draw, 3) ? scene.state.deferred(scene.cpu) : root(scene) };
+function whileATableWaits(scene: Scene): void {
+  const { draw, state, cpu, write } = scene;
+  if (oneIn(draw, 3)) return pick(draw, NO_CLEANUP)(scene);
+  return write.writeCr3(oneIn(draw, 3) ? state.deferred(cpu) : root(scene));
 }
 
-function windowAddress(scene: Scene, index: number, offset = 0): Word64 {
-  const { low, high } = WINDOW_0[scene.machine.arch];
-  return { low: (low + index * 4096 + offset) | 0, high };
-}
+const FLUSHES = [FLUSH_INVLPG, FLUSH_INVLPG, FLUSH_ALL, FLUSH_NONE] as const;
 
 /** A frame's own window turned read-only or writable, or a second mapping made or dropped. */
-function remap(scene: Scene): Hypercall {
+function remap(scene: Scene): void {
   const { draw } = scene;
   const index = scene.window();
   const own = index < scene.machine.frames && !oneIn(draw, 5);
   const mfn = own ? FIRST_FRAME_MFN + index : scene.anyFrame();
   const writable = own ? wantsWritable(scene, mfn) : !scene.isTable(mfn) && oneIn(draw, 3);
-  return {
-    kind: 'update_va',
-    va: windowAddress(scene, index),
-    entry: !own && oneIn(draw, 3) ? entry(0, 0) : entry(mfn, P | US | (writable ? RW : 0)),
-    flush: pick<Flush>(draw, ['invlpg', 'invlpg', 'flush', 'none']),
-    badBitmap: oneIn(draw, 40),
-    fd: oneIn(draw, 60) ? domain(scene) : 'self',
-  };
+  const mapping = !own && oneIn(draw, 3) ? entry(0, 0) : entry(mfn, P | US | (writable ? RW : 0));
+  const flush = pick(draw, FLUSHES);
+  const badBitmap = oneIn(draw, 40);
+  const fd = oneIn(draw, 60) ? domain(draw) : FD_SELF;
+  scene.write.updateVa(scene.addressOf(index), mapping, flush, badBitmap, fd);
 }
 
 /** A data page, or a page to be written before it becomes a table, is writable; a table is not. */
@@ -100,108 +95,159 @@ function wantsWritable(scene: Scene, mfn: number): boolean {
   return scene.role(mfn) === 0 ? !oneIn(scene.draw, 3) : oneIn(scene.draw, 4);
 }
 
-function part(scene: Scene): StorePart {
-  return oneIn(scene.draw, 6) ? pick<StorePart>(scene.draw, ['low', 'high']) : 'entry';
+const HALVES = [PART_LOW, PART_HIGH] as const;
+
+function part(draw: Draw): number {
+  return oneIn(draw, 6) ? pick(draw, HALVES) : PART_ENTRY;
 }
 
-function store(scene: Scene): Operation {
-  const mfn = scene.frameWhere((frame) => scene.isWritable(frame) || scene.type(frame) === TYPE_L1);
-  if (!scene.isWritable(mfn) && scene.type(mfn) !== TYPE_L1 && !oneIn(scene.draw, 4)) return mmuUpdate(scene);
-  const index = oneIn(scene.draw, 10) ? scene.window() : mfn - FIRST_FRAME_MFN;
-  const level = scene.levelOf(mfn);
-  const slot = scene.slot(level);
-  return {
-    kind: 'store',
-    va: windowAddress(scene, index, slot * 8),
-    part: part(scene),
-    entry: scene.entryFor(mfn, level, slot),
-  };
-}
-
-function machphys(scene: Scene): MmuUpdate {
-  return { kind: 'machphys', mfn: scene.anyFrame(), value: { low: scene.draw.below(16), high: 0 } };
-}
-
-function tableEntry(scene: Scene) {
-  const mfn = oneIn(scene.draw, 15) ? scene.anyFrame() : scene.frame();
-  const level = scene.levelOf(mfn);
-  const slot = scene.slot(level);
-  return { mfn, slot, entry: scene.entryFor(mfn, level, slot) };
-}
-
-function mmuUpdate(scene: Scene): MmuUpdate {
+function store(scene: Scene): void {
   const { draw } = scene;
-  const seldom: MmuCommand[] = ['no_translate', 'cmd4', 'cmd7'];
-  const command = oneIn(draw, 40) ? pick(draw, seldom) : oneIn(draw, 3) ? 'preserve_ad' : 'normal';
-  return { kind: 'mmu_update', command, ...tableEntry(scene) };
+  const mfn = scene.frameWhere((frame) => scene.isWritable(frame) || scene.type(frame) === TYPE_L1);
+  if (!scene.isWritable(mfn) && scene.type(mfn) !== TYPE_L1 && !oneIn(draw, 4)) return mmuUpdate(scene);
+  const index = oneIn(draw, 10) ? scene.window() : mfn - FIRST_FRAME_MFN;
+  const level = scene.levelOf(mfn);
+  const slot = scene.slot(level);
+  const written = part(draw);
+  scene.write.store(scene.addressOf(index, slot * 8), written, scene.entryFor(mfn, level, slot));
 }
 
-function pin(scene: Scene): Mmuext {
-  const mfn = scene.frameWhere(
+/** A table whose entry is written. */
+function target(scene: Scene): number {
+  return oneIn(scene.draw, 15) ? scene.anyFrame() : scene.frame();
+}
+
+function storeFrame(scene: Scene): void {
+  const mfn = target(scene);
+  const level = scene.levelOf(mfn);
+  const slot = scene.slot(level);
+  const value = scene.entryFor(mfn, level, slot);
+  scene.write.storeFrame(mfn, slot, part(scene.draw), value);
+}
+
+function machphys(scene: Scene): void {
+  const mfn = scene.anyFrame();
+  scene.write.machphys(mfn, { low: scene.draw.below(16), high: 0 });
+}
+
+const { normal, preserve_ad, no_translate, cmd4, cmd7 } = MMU_COMMANDS;
+const SELDOM_COMMANDS = [no_translate, cmd4, cmd7] as const;
+
+function mmuUpdate(scene: Scene): void {
+  const { draw } = scene;
+  const command = oneIn(draw, 40) ? pick(draw, SELDOM_COMMANDS) : oneIn(draw, 3) ? preserve_ad : normal;
+  const mfn = target(scene);
+  const level = scene.levelOf(mfn);
+  const slot = scene.slot(level);
+  scene.write.mmuUpdate(command, mfn, slot, scene.entryFor(mfn, level, slot));
+}
+
+/** A frame that may become a table. */
+function toPin(scene: Scene): number {
+  return scene.frameWhere(
     (frame) => scene.role(frame) > 0 && !scene.isWritable(frame) && !scene.isPinned(frame),
   );
-  const role = Math.max(1, scene.role(mfn));
-  return { kind: 'pin', level: (oneIn(scene.draw, 10) ? 1 + scene.draw.below(4) : role) as Level, mfn };
+}
+
+/** The level that the frame is meant for, seldom another. */
+function levelToPin(scene: Scene, mfn: number): Level {
+  return (oneIn(scene.draw, 10) ? 1 + scene.draw.below(4) : Math.max(1, scene.role(mfn))) as Level;
+}
+
+function pin(scene: Scene): void {
+  const mfn = toPin(scene);
+  scene.write.pin(levelToPin(scene, mfn), mfn);
 }
 
 /** Pins; where that would fail for a writable mapping or a slot's contents, mostly mends that first. */
-function pinOrPrepare(scene: Scene): Operation {
-  const operation = pin(scene);
-  if (operation.kind !== 'pin' || oneIn(scene.draw, 6)) return operation;
-  const { mfn, level } = operation;
+function pinOrPrepare(scene: Scene): void {
+  const mfn = toPin(scene);
+  const level = levelToPin(scene, mfn);
+  if (oneIn(scene.draw, 6)) return scene.write.pin(level, mfn);
   if (scene.isPinned(mfn) || scene.isWritable(mfn)) return remap(scene);
   const slot = scene.isTable(mfn) ? -1 : scene.firstBad(mfn, level);
-  if (slot < 0) return operation;
-  return normalUpdate(mfn, slot, scene.entryFor(mfn, level, slot));
+  if (slot < 0) return scene.write.pin(level, mfn);
+  return scene.write.normalUpdate(mfn, slot, scene.entryFor(mfn, level, slot));
 }
 
-function unpinOrPin(scene: Scene): Operation {
-  const operation = unpin(scene);
-  const pinned = operation.kind === 'unpin' && scene.isPinned(operation.mfn);
-  return pinned || oneIn(scene.draw, 8) ? operation : pinOrPrepare(scene);
-}
-
-function unpin(scene: Scene): Mmuext {
+/** A pinned frame, if there is one; seldom it is to become something else then. */
+function toUnpin(scene: Scene): number {
   const mfn = scene.frameWhere((frame) => scene.isPinned(frame));
   if (oneIn(scene.draw, 3)) scene.changeRole(mfn);
-  return { kind: 'unpin', mfn };
+  return mfn;
+}
+
+function unpin(scene: Scene): void {
+  scene.write.unpin(toUnpin(scene));
+}
+
+function unpinOrPin(scene: Scene): void {
+  const mfn = toUnpin(scene);
+  if (scene.isPinned(mfn) || oneIn(scene.draw, 8)) scene.write.unpin(mfn);
+  else pinOrPrepare(scene);
 }
 
 function root(scene: Scene): number {
   return scene.frameWhere((mfn) => scene.role(mfn) === scene.rootLevel && !scene.isWritable(mfn));
 }
 
-function newBase(scene: Scene): Mmuext {
-  return { kind: 'new_baseptr', mfn: oneIn(scene.draw, 3) ? scene.bootRoot : root(scene) };
+function newBase(scene: Scene): void {
+  scene.write.newBaseptr(oneIn(scene.draw, 3) ? scene.bootRoot : root(scene));
 }
 
-function newUserBase(scene: Scene): Mmuext {
-  return { kind: 'new_user_baseptr', mfn: oneIn(scene.draw, 4) ? 0 : root(scene) };
+function newUserBase(scene: Scene): void {
+  scene.write.newUserBaseptr(oneIn(scene.draw, 4) ? 0 : root(scene));
 }
 
-function clearPage(scene: Scene): Mmuext {
-  return { kind: 'clear_page', mfn: scene.frame() };
+function writeCr3(scene: Scene): void {
+  scene.write.writeCr3(root(scene));
 }
 
-function copyPage(scene: Scene): Mmuext {
-  return {
-    kind: 'copy_page',
-    mfn: scene.frame(),
-    source: oneIn(scene.draw, 8) ? scene.anyFrame() : scene.frame(),
-  };
+function clearPage(scene: Scene): void {
+  scene.write.clearPage(scene.frame());
 }
 
-function setGdt(scene: Scene): Hypercall {
-  const { draw } = scene;
-  const frames = Array.from({ length: 1 + draw.below(2) }, () =>
-    scene.frameWhere((mfn) => !scene.isWritable(mfn)),
+function copyPage(scene: Scene): void {
+  const mfn = scene.frame();
+  scene.write.copyPage(mfn, oneIn(scene.draw, 8) ? scene.anyFrame() : scene.frame());
+}
+
+function release(scene: Scene): void {
+  scene.write.release(scene.frameWhere((mfn) => scene.state.generalCount(mfn) === 1));
+}
+
+function receive(scene: Scene): void {
+  scene.write.receive(
+    scene.frameWhere((mfn) => scene.state.generalCount(mfn) === 0),
+    1,
   );
-  return { kind: 'set_gdt', frames, entries: pick(draw, [0, 1, 8, 512, 513, 1024, 7169]) };
 }
 
-function setLdt(scene: Scene): Mmuext {
-  const va = windowAddress(scene, scene.window(), oneIn(scene.draw, 12) ? 8 : 0);
-  return { kind: 'set_ldt', va, entries: pick(scene.draw, [0, 1, 512, 600, 1025, 8193]) };
+function decreaseReservation(scene: Scene): void {
+  scene.write.decreaseReservation(scene.frame());
+}
+
+const GDT_ENTRIES = [0, 1, 8, 512, 513, 1024, 7169] as const;
+
+function setGdt(scene: Scene): void {
+  const { draw, write } = scene;
+  const gdt = write.begin(OP_SET_GDT);
+  const frames = 1 + draw.below(2);
+  for (let i = 0; i < frames; i++) write.gdtFrame(scene.frameWhere((mfn) => !scene.isWritable(mfn)));
+  write.entries(gdt, pick(draw, GDT_ENTRIES));
+  write.end(gdt);
+}
+
+const LDT_ENTRIES = [0, 1, 512, 600, 1025, 8193] as const;
+
+function setLdt(scene: Scene): void {
+  const index = scene.window();
+  const va = scene.addressOf(index, oneIn(scene.draw, 12) ? 8 : 0);
+  scene.write.setLdt(va, pick(scene.draw, LDT_ENTRIES));
+}
+
+function accessLdt(scene: Scene): void {
+  scene.write.accessLdt(scene.draw.below(3));
 }
 
 /** Descriptors at which a rule changes: code, 32- and 64-bit; flat; call gates; system types; not present. */
@@ -219,55 +265,61 @@ const DESCRIPTOR_LOWS = [
   0xfff80000 | 0,
 ];
 
-function updateDescriptor(scene: Scene): Hypercall {
+function updateDescriptor(scene: Scene): void {
   const { draw } = scene;
   const mfn = oneIn(draw, 10) ? scene.anyFrame() : scene.frame();
   const descriptor = { low: pick(draw, DESCRIPTOR_LOWS), high: pick(draw, DESCRIPTOR_HIGHS) };
-  return { kind: 'update_descriptor', mfn, slot: draw.below(4), descriptor, misaligned: oneIn(draw, 20) };
+  const slot = draw.below(4);
+  scene.write.updateDescriptor(mfn, slot, descriptor, oneIn(draw, 20));
 }
 
-function mmuextCommand(scene: Scene): Mmuext {
-  return { kind: 'mmuext', command: pick(scene.draw, MMUEXT_NAMES), badBitmap: oneIn(scene.draw, 3) };
+const MMUEXT_NUMBERS = Object.values(MMUEXT_COMMANDS);
+
+function mmuextCommand(scene: Scene): void {
+  const command = pick(scene.draw, MMUEXT_NUMBERS);
+  scene.write.mmuext(command, oneIn(scene.draw, 3));
 }
 
 /** A writable page written all over by the guest. */
-function fill(scene: Scene): Operation {
+function fill(scene: Scene): void {
+  const { draw, write } = scene;
   const mfn = scene.frameWhere((frame) => scene.isWritable(frame));
   const level = scene.role(mfn);
-  const slots = [...new Set(Array.from({ length: scene.draw.below(4) }, () => scene.slot(level)))].sort(
-    (a, b) => a - b,
-  );
-  return {
-    kind: 'fill',
-    mfn,
-    entries: slots.map((slot) => ({ slot, entry: scene.entryFor(mfn, level, slot) })).filter(isNonZero),
-  };
+  const slots = new Set(Array.from({ length: draw.below(4) }, () => scene.slot(level)));
+  const at = write.begin(OP_FILL, mfn);
+  for (const slot of [...slots].sort((a, b) => a - b)) {
+    const value = scene.entryFor(mfn, level, slot);
+    if (value.mfn !== 0 || value.flags !== 0) write.fillEntry(slot, value);
+  }
+  write.end(at);
 }
 
-function isNonZero({ entry: { mfn, flags } }: { entry: { mfn: number; flags: number } }): boolean {
-  return mfn !== 0 || flags !== 0;
+const DOMAINS = [FD_SELF, FD_OWN, FD_IO, FD_XEN, FD_NONE] as const;
+
+function domain(draw: Draw): number {
+  return pick(draw, DOMAINS);
 }
 
-function domain(scene: Scene): DomainId {
-  return pick<DomainId>(scene.draw, ['self', 'own', 'io', 'xen', 'none']);
+/** Ends the list at `at`, with how it is passed. */
+function endList({ draw, write }: Scene, at: number, pfd: number): void {
+  const fd = oneIn(draw, 4) ? domain(draw) : FD_SELF;
+  const badList = oneIn(draw, 25);
+  const unreadable = oneIn(draw, 10) ? draw.below(LIST_MAX) : -1;
+  const continued = oneIn(draw, 10) ? draw.below(5) : -1;
+  write.listOptions(at, fd, pfd, badList, unreadable, continued);
+  write.end(at);
 }
 
-function listOptions(scene: Scene): ListOptions {
-  const { draw } = scene;
-  return {
-    fd: oneIn(draw, 4) ? domain(scene) : 'self',
-    badList: oneIn(draw, 25),
-    ...(oneIn(draw, 10) ? { unreadable: draw.below(LIST_MAX) } : {}),
-    ...(oneIn(draw, 10) ? { continued: draw.below(5) } : {}),
-  };
-}
-
-function mmuUpdateList(scene: Scene): Hypercall {
-  const items = Array.from({ length: scene.draw.below(LIST_MAX + 1) }, () =>
-    oneIn(scene.draw, 12) ? machphys(scene) : mmuUpdate(scene),
-  );
-  const pfd = oneIn(scene.draw, 12) ? pick(scene.draw, ['own', 'none'] as const) : 'self';
-  return { kind: 'mmu_update_list', options: listOptions(scene), pfd, items };
+function mmuUpdateList(scene: Scene): void {
+  const { draw, write } = scene;
+  const list = write.begin(OP_MMU_UPDATE_LIST);
+  const items = draw.below(LIST_MAX + 1);
+  for (let i = 0; i < items; i++) {
+    if (oneIn(draw, 12)) machphys(scene);
+    else mmuUpdate(scene);
+  }
+  const isAnother = oneIn(draw, 12);
+  endList(scene, list, isAnother ? (oneIn(draw, 2) ? PFD_OWN : PFD_NONE) : PFD_SELF);
 }
 
 const MMUEXT_ITEMS = [
@@ -282,11 +334,12 @@ const MMUEXT_ITEMS = [
   mmuextCommand,
 ] as const;
 
-function mmuextList(scene: Scene): Hypercall {
-  const items = Array.from({ length: scene.draw.below(LIST_MAX + 1) }, () =>
-    pick(scene.draw, MMUEXT_ITEMS)(scene),
-  );
-  return { kind: 'mmuext_op_list', options: listOptions(scene), items };
+function mmuextList(scene: Scene): void {
+  const { draw, write } = scene;
+  const list = write.begin(OP_MMUEXT_LIST);
+  const items = draw.below(LIST_MAX + 1);
+  for (let i = 0; i < items; i++) pick(draw, MMUEXT_ITEMS)(scene);
+  endList(scene, list, PFD_SELF);
 }
 
 const CALLS = [
@@ -301,9 +354,10 @@ const CALLS = [
   updateDescriptor,
 ] as const;
 
-function multicall(scene: Scene): Operation {
-  return {
-    kind: 'multicall',
-    items: Array.from({ length: scene.draw.below(LIST_MAX) }, () => pick(scene.draw, CALLS)(scene)),
-  };
+function multicall(scene: Scene): void {
+  const { draw, write } = scene;
+  const at = write.begin(OP_MULTICALL);
+  const items = draw.below(LIST_MAX);
+  for (let i = 0; i < items; i++) pick(draw, CALLS)(scene);
+  write.end(at);
 }

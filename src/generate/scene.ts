@@ -25,7 +25,9 @@ import {
   TYPE_WRITABLE,
   type Level,
 } from '../../models/x86/page-type.js';
-import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN, type Machine, WINDOW_0 } from '../program/machine.js';
+import type { Word64 } from '../program/operation.js';
+import type { RecordWriter } from '../program/writer.js';
 import { type Draw, oneIn, pick } from './draw.js';
 
 const FLAGS_SELDOM = [
@@ -46,6 +48,10 @@ const FLAGS_SELDOM = [
 ] as const;
 /** Windows beyond those of the frames: second mappings of the same frame. */
 const ALIASES = 4;
+const BOOT_TABLES = [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3] as const;
+/** Slots at which a rule changes. */
+const SLOTS_SELDOM = [3, 4, 5, 300, 511] as const;
+const L4_SLOTS_SELDOM = [255, 256, 258, 271, 272, 511, 511, 511] as const;
 
 /**
  * What a generator sees while it builds a program: the model's state, and for each frame the level that it is
@@ -54,6 +60,8 @@ const ALIASES = 4;
  */
 export class Scene {
   readonly rootLevel: Level;
+  /** The boot pagetable's root. */
+  readonly bootRoot: number;
   /** The vCPU that runs the next operation. */
   cpu = 0;
   /** Windows that operations use. */
@@ -61,22 +69,25 @@ export class Scene {
   /** Level that each `F` frame is built for; 0 for a data page. */
   private readonly roles: number[];
   private readonly working: number[];
+  private readonly slotsOfL2Seldom: readonly number[];
+  private readonly frameLimit: number;
 
   constructor(
     readonly draw: Draw,
     readonly machine: Machine,
     readonly state: ModelState,
+    /** Takes what is drawn. */
+    readonly write: RecordWriter,
   ) {
+    this.frameLimit = state.frameLimit;
     this.rootLevel = machine.arch === 'x86_64' ? 4 : 3;
+    this.bootRoot = machine.arch === 'x86_64' ? BOOT_MFN.B4 : BOOT_MFN.B3;
+    this.slotsOfL2Seldom = [machine.paeXenSlot - 1, machine.paeXenSlot % SLOTS, 511, 4];
     this.windows = machine.frames + ALIASES;
     this.working = Array.from({ length: 2 + draw.below(oneIn(draw, 3) ? machine.frames - 1 : 3) }, () =>
       draw.below(machine.frames),
     );
     this.roles = Array.from({ length: machine.frames }, () => draw.below(this.rootLevel + 1));
-  }
-
-  get bootRoot(): number {
-    return this.machine.arch === 'x86_64' ? BOOT_MFN.B4 : BOOT_MFN.B3;
   }
 
   /** One of the frames that this program is about; seldom any other. */
@@ -92,7 +103,7 @@ export class Scene {
         return BAD_MFN[this.machine.arch];
       case 1:
       case 2:
-        return pick(this.draw, [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3]);
+        return pick(this.draw, BOOT_TABLES);
       case 3:
         return 0;
       default:
@@ -100,8 +111,10 @@ export class Scene {
     }
   }
 
+  /** Level that the frame is meant to become; what is none of the `F` frames stays what it is. */
   role(mfn: number): number {
-    return this.roles[mfn - FIRST_FRAME_MFN] ?? 1;
+    const index = mfn - FIRST_FRAME_MFN;
+    return index >= 0 && index < this.roles.length ? this.roles[index]! : 1;
   }
 
   changeRole(mfn: number): void {
@@ -136,8 +149,13 @@ export class Scene {
     return mfn;
   }
 
+  /** Of frames that exist only is the model asked: typed arrays are slow with indices beyond their end. */
+  private info(mfn: number): number {
+    return mfn < this.frameLimit ? this.state.info(mfn) : 0;
+  }
+
   type(mfn: number): number {
-    return this.state.info(mfn) & INFO_TYPE;
+    return this.info(mfn) & INFO_TYPE;
   }
 
   /** The frame is a table in use. */
@@ -147,7 +165,7 @@ export class Scene {
   }
 
   isPinned(mfn: number): boolean {
-    return (this.state.info(mfn) & INFO_PINNED) !== 0;
+    return (this.info(mfn) & INFO_PINNED) !== 0;
   }
 
   isWritable(mfn: number): boolean {
@@ -156,7 +174,7 @@ export class Scene {
 
   /** Level of a table in use, else the level that the frame is meant for. */
   levelOf(mfn: number): number {
-    const info = this.state.info(mfn);
+    const info = this.info(mfn);
     return (info & INFO_VALIDATED) !== 0 && this.isTable(mfn) ? info & INFO_TYPE : this.role(mfn);
   }
 
@@ -186,13 +204,17 @@ export class Scene {
       : this.frame() - FIRST_FRAME_MFN;
   }
 
+  /** Virtual address of a window, and of what is `offset` bytes behind it. */
+  addressOf(window: number, offset = 0): Word64 {
+    const { low, high } = WINDOW_0[this.machine.arch];
+    return { low: (low + window * 4096 + offset) | 0, high };
+  }
+
   /** Mostly the first few slots; else those at which a rule changes. */
   slot(level: number): number {
     if (!oneIn(this.draw, 3)) return this.draw.below(4);
-    if (level === 4) return pick(this.draw, [255, 256, 258, 271, 272, 511, 511, 511]);
-    if (level === 2)
-      return pick(this.draw, [this.machine.paeXenSlot - 1, this.machine.paeXenSlot % SLOTS, 511, 4]);
-    return pick(this.draw, [3, 4, 5, 300, 511]);
+    if (level === 4) return pick(this.draw, L4_SLOTS_SELDOM);
+    return pick(this.draw, level === 2 ? this.slotsOfL2Seldom : SLOTS_SELDOM);
   }
 
   /** An entry that a table of this level could hold. */

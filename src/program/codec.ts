@@ -1,5 +1,5 @@
 /** Operations to records and back (`record.ts`). */
-import { highWord, lowWord, entryOf, type Entry } from '../../models/x86/entry.js';
+import { entryOf } from '../../models/x86/entry.js';
 import type { Level } from '../../models/x86/page-type.js';
 import {
   MMU_COMMANDS,
@@ -36,8 +36,6 @@ import {
   OP_DECREASE_RESERVATION,
   OP_DESTROY,
   OP_FILL,
-  OP_FILL_ENTRY,
-  OP_GDT_FRAME,
   OP_INITIALISE,
   OP_IRET_USER,
   OP_MACHPHYS,
@@ -65,19 +63,18 @@ import {
   OP_WRITE_CR3,
   PREEMPT_MASK,
   PREEMPT_SHIFT,
-  RECORD,
   VARIANT_MASK,
   VARIANT_SHIFT,
   W_COUNT,
   W_FRAME,
   W_HIGH,
-  W_ITEMS,
   W_LOW,
   W_OPCODE,
   W_OPTIONS,
   W_SLOT,
   itemsAt,
 } from './record.js';
+import { RecordWriter } from './writer.js';
 
 const DOMAIN_IDS: readonly DomainId[] = ['self', 'own', 'io', 'xen', 'none'];
 const PFDS = ['self', 'own', 'none'] as const;
@@ -90,8 +87,10 @@ const MMUEXT_NAMES = new Map(
   Object.entries(MMUEXT_COMMANDS).map(([name, number]) => [number as number, name as MmuextCommand]),
 );
 
+const scratch = new RecordWriter();
+
 /** What the environment does around the operation, as bits of word 0. */
-function environmentBits({ cpu = 0, preempt, contend }: Environment): number {
+export function environmentBits({ cpu = 0, preempt, contend }: Environment): number {
   return (
     (cpu << CPU_SHIFT) |
     ((contend === undefined ? 0 : contend + 1) << CONTEND_SHIFT) |
@@ -114,165 +113,109 @@ export function environmentOf(code: Int32Array, at: number): Environment {
 
 /** Appends the operation's records to `code`. */
 export function encode(operation: Operation, code: number[]): void {
-  const at = code.length;
-  code.push(0, 0, 0, 0, 0, 0, 0, 0);
-  const put = (opcode: number, frame = 0, slot = 0, value?: Word64) => {
-    code[at + W_OPCODE] = opcode | environmentBits(operation);
-    code[at + W_FRAME] = frame | 0;
-    code[at + W_SLOT] = slot;
-    if (value) {
-      code[at + W_LOW] = value.low;
-      code[at + W_HIGH] = value.high;
-    }
-  };
-  switch (operation.kind) {
+  scratch.length = 0;
+  write(operation, scratch);
+  for (let i = 0; i < scratch.length; i++) code.push(scratch.code[i]!);
+}
+
+/** Writes the operation's records. */
+function write(operation: Operation, to: RecordWriter): void {
+  const at = to.length;
+  writeRequest(operation, to);
+  to.environment(at, environmentBits(operation));
+}
+
+function writeRequest(request: Request, to: RecordWriter): void {
+  switch (request.kind) {
     case 'store':
-      put(
-        OP_STORE | (PARTS.indexOf(operation.part) << 8),
-        operation.va.low,
-        operation.va.high,
-        words(operation.entry),
-      );
-      break;
+      return to.store(request.va, PARTS.indexOf(request.part), request.entry);
     case 'store_frame':
-      put(
-        OP_STORE_FRAME | (PARTS.indexOf(operation.part) << 8),
-        operation.mfn,
-        operation.slot,
-        words(operation.entry),
-      );
-      break;
-    case 'fill':
-      put(OP_FILL, operation.mfn);
-      for (const { slot, entry } of operation.entries) {
-        const { low, high } = words(entry);
-        code.push(OP_FILL_ENTRY, 0, slot, low, high, 0, 0, 0);
-      }
-      break;
+      return to.storeFrame(request.mfn, request.slot, PARTS.indexOf(request.part), request.entry);
+    case 'fill': {
+      const at = to.begin(OP_FILL, request.mfn);
+      for (const { slot, entry } of request.entries) to.fillEntry(slot, entry);
+      return to.end(at);
+    }
     case 'mmu_update':
-      put(
-        OP_MMU_UPDATE | (MMU_COMMANDS[operation.command] << 8),
-        operation.mfn,
-        operation.slot,
-        words(operation.entry),
-      );
-      break;
+      return to.mmuUpdate(MMU_COMMANDS[request.command], request.mfn, request.slot, request.entry);
     case 'machphys':
-      put(OP_MACHPHYS, operation.mfn, 0, operation.value);
-      break;
-    case 'update_va':
-      put(OP_UPDATE_VA, operation.va.low, operation.va.high, words(operation.entry));
-      code[at + W_OPTIONS] =
-        DOMAIN_IDS.indexOf(operation.fd) |
-        (FLUSHES.indexOf(operation.flush) << OPT_FLUSH_SHIFT) |
-        (operation.badBitmap ? OPT_BAD : 0);
-      break;
+      return to.machphys(request.mfn, request.value);
+    case 'update_va': {
+      const { va, entry, badBitmap } = request;
+      const flush = FLUSHES.indexOf(request.flush);
+      return to.updateVa(va, entry, flush, badBitmap, DOMAIN_IDS.indexOf(request.fd));
+    }
     case 'pin':
-      put(OP_PIN | (operation.level << 8), operation.mfn);
-      break;
+      return to.pin(request.level, request.mfn);
     case 'unpin':
-      put(OP_UNPIN, operation.mfn);
-      break;
+      return to.unpin(request.mfn);
     case 'new_baseptr':
-      put(OP_NEW_BASEPTR, operation.mfn);
-      break;
+      return to.newBaseptr(request.mfn);
     case 'new_user_baseptr':
-      put(OP_NEW_USER_BASEPTR, operation.mfn);
-      break;
+      return to.newUserBaseptr(request.mfn);
     case 'clear_page':
-      put(OP_CLEAR_PAGE, operation.mfn);
-      break;
+      return to.clearPage(request.mfn);
     case 'copy_page':
-      put(OP_COPY_PAGE, operation.mfn);
-      code[at + W_LOW] = operation.source | 0;
-      break;
+      return to.copyPage(request.mfn, request.source);
     case 'set_ldt':
-      put(OP_SET_LDT, operation.va.low, operation.va.high);
-      code[at + W_COUNT] = operation.entries;
-      break;
+      return to.setLdt(request.va, request.entries);
     case 'mmuext':
-      put(OP_MMUEXT | (MMUEXT_COMMANDS[operation.command] << 8));
-      code[at + W_OPTIONS] = operation.badBitmap ? OPT_BAD : 0;
-      break;
-    case 'set_gdt':
-      put(OP_SET_GDT);
-      code[at + W_COUNT] = operation.entries;
-      for (const mfn of operation.frames) code.push(OP_GDT_FRAME, mfn | 0, 0, 0, 0, 0, 0, 0);
-      break;
+      return to.mmuext(MMUEXT_COMMANDS[request.command], request.badBitmap);
+    case 'set_gdt': {
+      const at = to.begin(OP_SET_GDT);
+      for (const mfn of request.frames) to.gdtFrame(mfn);
+      to.entries(at, request.entries);
+      return to.end(at);
+    }
     case 'update_descriptor':
-      put(OP_UPDATE_DESCRIPTOR, operation.mfn, operation.slot, operation.descriptor);
-      code[at + W_OPTIONS] = operation.misaligned ? OPT_BAD : 0;
-      break;
+      return to.updateDescriptor(request.mfn, request.slot, request.descriptor, request.misaligned);
     case 'access_ldt':
-      put(OP_ACCESS_LDT, operation.page);
-      break;
+      return to.accessLdt(request.page);
     case 'write_cr3':
-      put(OP_WRITE_CR3, operation.mfn);
-      break;
+      return to.writeCr3(request.mfn);
     case 'release':
-      put(OP_RELEASE, operation.mfn);
-      break;
+      return to.release(request.mfn);
     case 'receive':
-      put(OP_RECEIVE, operation.mfn);
-      code[at + W_COUNT] = operation.count;
-      break;
+      return to.receive(request.mfn, request.count);
     case 'decrease_reservation':
-      put(OP_DECREASE_RESERVATION, operation.mfn);
-      break;
+      return to.decreaseReservation(request.mfn);
     case 'mmu_update_list':
-      put(OP_MMU_UPDATE_LIST);
-      putList(code, at, operation.options, PFDS.indexOf(operation.pfd));
-      for (const item of operation.items) encode(item, code);
-      break;
+      return writeList(OP_MMU_UPDATE_LIST, request, PFDS.indexOf(request.pfd), to);
     case 'mmuext_op_list':
-      put(OP_MMUEXT_LIST);
-      putList(code, at, operation.options, 0);
-      for (const item of operation.items) encode(item, code);
-      break;
-    case 'multicall':
-      put(OP_MULTICALL);
-      for (const item of operation.items) encode(item, code);
-      break;
+      return writeList(OP_MMUEXT_LIST, request, 0, to);
+    case 'multicall': {
+      const at = to.begin(OP_MULTICALL);
+      for (const item of request.items) write(item, to);
+      return to.end(at);
+    }
     case 'resume':
-      put(OP_RESUME);
-      break;
+      return to.resume();
     case 'touch':
-      put(OP_TOUCH, operation.va.low, operation.va.high);
-      break;
+      return to.touch(request.va);
     case 'store_cached':
-      put(OP_STORE_CACHED, operation.va.low, operation.va.high, words(operation.entry));
-      break;
+      return to.storeCached(request.va, request.entry);
     case 'iret_user':
-      put(OP_IRET_USER);
-      break;
+      return to.iretUser();
     case 'initialise':
-      put(OP_INITIALISE, operation.mfn);
-      code[at + W_LOW] = operation.user | 0;
-      code[at + W_COUNT] = operation.vcpu;
-      code[at + W_OPTIONS] = operation.userMode ? OPT_BAD : 0;
-      break;
+      return to.initialise(request.vcpu, request.mfn, request.user, request.userMode);
     case 'reset_vcpu':
-      put(OP_RESET_VCPU);
-      code[at + W_COUNT] = operation.vcpu;
-      break;
+      return to.resetVcpu(request.vcpu);
     case 'destroy':
-      put(OP_DESTROY);
-      break;
+      return to.destroy();
   }
-  code[at + W_ITEMS] = (code.length - at) / RECORD - 1;
 }
 
-function words(entry: Entry): Word64 {
-  return { low: lowWord(entry.mfn, entry.flags), high: highWord(entry.mfn, entry.flags) };
-}
-
-function putList(code: number[], at: number, options: ListOptions, pfd: number): void {
-  code[at + W_COUNT] = options.unreadable === undefined ? 0 : options.unreadable + 1;
-  code[at + W_OPTIONS] =
-    DOMAIN_IDS.indexOf(options.fd) |
-    (pfd << OPT_PFD_SHIFT) |
-    (options.badList ? OPT_BAD : 0) |
-    ((options.continued === undefined ? 0 : options.continued + 1) << OPT_DONE_SHIFT);
+function writeList(
+  opcode: number,
+  { options, items }: { readonly options: ListOptions; readonly items: readonly Request[] },
+  pfd: number,
+  to: RecordWriter,
+): void {
+  const { fd, badList, unreadable = -1, continued = -1 } = options;
+  const at = to.begin(opcode);
+  for (const item of items) write(item, to);
+  to.listOptions(at, DOMAIN_IDS.indexOf(fd), pfd, badList, unreadable, continued);
+  to.end(at);
 }
 
 /** The operation whose records begin at `at`. */

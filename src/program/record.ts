@@ -107,6 +107,11 @@ export const ENVIRONMENT_MASK = 0x7fff0000;
 export const CONTEND_MAX = CONTEND_MASK - 1;
 export const PREEMPT_MAX = PREEMPT_MASK - 1;
 
+/** Variants of a store: which part of the entry it writes. */
+export const PART_ENTRY = 0;
+export const PART_LOW = 1;
+export const PART_HIGH = 2;
+
 /** Options, bits 0..2: the domain the hypercall names (FD). */
 export const OPT_FD = 7;
 /** Options, bits 3..4: the domain that owns the tables (PFD). */
@@ -115,6 +120,9 @@ export const OPT_PFD_SHIFT = 3;
 export const OPT_BAD = 1 << 5;
 /** Options, bits 6..7: flush of update_va. */
 export const OPT_FLUSH_SHIFT = 6;
+export const FLUSH_NONE = 0;
+export const FLUSH_ALL = 1;
+export const FLUSH_INVLPG = 2;
 export const OPT_DONE_SHIFT = 8;
 
 export const FD_SELF = 0;
@@ -122,6 +130,10 @@ export const FD_OWN = 1;
 export const FD_IO = 2;
 export const FD_XEN = 3;
 export const FD_NONE = 4;
+
+export const PFD_SELF = 0;
+export const PFD_OWN = 1;
+export const PFD_NONE = 2;
 
 /** Records of the operation that begins at `at`, itself included. */
 export function span(code: Int32Array, at: number): number {
