@@ -3,15 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { type LostProgram, runShards } from '../campaign/run-shards.js';
 import type { ShardResult } from '../campaign/shard.js';
 import type { Union } from '../campaign/union.js';
-import { parseFind } from '../database/find-text.js';
+import { parseFind, printFind } from '../database/find-text.js';
 import { FINDS_FOLDER, saveFind } from '../database/finds.js';
 import { type FuzzSettings, streamName } from '../fuzz/fuzzer.js';
-import { courtText } from '../fuzz/trials.js';
+import { courtText, trialsOf } from '../fuzz/trials.js';
 import type { Sample } from '../report/html/campaign.js';
 import { quoted } from '../text/shell.js';
 import { Pool } from '../workers/pool.js';
 import { archesFor, courtOf } from './court-options.js';
 import type { FuzzOptions } from './fuzz-options.js';
+import { replayKept, retiredText } from './kept-finds.js';
 import { Progress } from './progress.js';
 import { runCommand } from './repeat.js';
 import {
@@ -33,7 +34,10 @@ const EXIT_INTERRUPTED = 130;
 interface Done {
   readonly settings: FuzzSettings;
   readonly union: Union;
+  /** Kept ones that still fail, and new ones. */
   readonly finds: readonly (ToldFind & { readonly text: string })[];
+  /** Kept ones that fail no longer. */
+  readonly fixed: readonly string[];
   readonly lost: readonly Lost[];
   readonly seconds: number;
   readonly samples: readonly Sample[];
@@ -53,23 +57,42 @@ export async function fuzzWithJobs(options: FuzzOptions, workers: number): Promi
     if (!options.json && !options.ktap) console.log(line);
   };
   say(`Fuzzing ${settings.arches.join(' and ')} with worker threads. Seed ${seed}`);
-  const done = await run(settings, options, workers);
+  const kept = replay(settings);
+  for (const { id, text } of kept.finds) say(`find ${id}, kept by an earlier run\n${text}`);
+  for (const id of kept.fixed) say(retiredText(id));
+  const done = await run(settings, kept, options, workers);
   if (options.json) printJson(done);
   else {
     for (const { reason, repeat } of done.lost) say(`Lost: ${reason}. Repeat: ${repeat}`);
     say(done.union.report());
     if (stats) say(done.union.cells.table());
+    say(`Repeat: ${repeatText(options, done)}`);
   }
   writeRunReports(options, { name: 'pvmmu fuzz', seconds: done.seconds, cases: casesOf(done) });
   if (options.html !== undefined) {
     await writePage(options.html, options, done);
     say(`Page: ${options.html}`);
   }
+  const { operations, programs } = done.union;
+  const finds = `${done.finds.length} finds`;
+  say(`fuzz: ${operations} operations, ${programs} programs, ${finds}, ${done.seconds.toFixed(1)} s`);
   if (done.interrupted) process.exitCode = EXIT_INTERRUPTED;
   else process.exitCode = done.finds.length + done.lost.length === 0 ? 0 : EXIT_FOUND;
 }
 
-async function run(settings: FuzzSettings, options: FuzzOptions, workers: number): Promise<Done> {
+type Kept = Pick<Done, 'finds' | 'fixed'>;
+
+function replay(settings: FuzzSettings): Kept {
+  const trials = trialsOf(settings);
+  const replayed = [...replayKept(settings, (program) => trials.run(program))];
+  const failing = replayed.filter(({ failure }) => failure);
+  return {
+    finds: failing.map(({ find }) => ({ ...toldFind(find, true), text: printFind(find) })),
+    fixed: replayed.filter(({ failure }) => !failure).map(({ find }) => find.id),
+  };
+}
+
+async function run(settings: FuzzSettings, kept: Kept, options: FuzzOptions, workers: number): Promise<Done> {
   const operations = options.ops ?? Infinity;
   const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
   const begin = performance.now();
@@ -92,14 +115,18 @@ async function run(settings: FuzzSettings, options: FuzzOptions, workers: number
   });
   progress.stop();
   await pool.close();
-  const finds = union.finds.map(({ id, text }) => {
-    const find = parseFind(text, id, `find ${id}`);
-    return { ...toldFind(find, !saveFind(FINDS_FOLDER, find)), text };
-  });
+  const known = new Set(kept.finds.map(({ id }) => id));
+  const drawn = union.finds
+    .filter(({ id }) => !known.has(id))
+    .map(({ id, text }) => {
+      const find = parseFind(text, id, `find ${id}`);
+      return { ...toldFind(find, !saveFind(FINDS_FOLDER, find)), text };
+    });
   return {
     settings,
     union,
-    finds,
+    finds: [...kept.finds, ...drawn],
+    fixed: kept.fixed,
     lost: lost.map((program) => lostOf(settings, program)),
     seconds: spent(),
     samples,
@@ -107,26 +134,31 @@ async function run(settings: FuzzSettings, options: FuzzOptions, workers: number
   };
 }
 
-function printJson({ settings, union, finds, lost, interrupted }: Done): void {
+function printJson({ settings, union, finds, fixed, lost, interrupted }: Done): void {
   for (const { id, text, known } of finds)
     console.log(JSON.stringify({ type: 'stored_find', id, text, known }));
   const { programs, operations, failed } = union;
   const answers = union.outcomes.byOperation();
   const stats = settings.stats ? { stats: union.cells.rows() } : {};
-  const sums = { operations, programs, failed, finds: finds.length, lost, answers, ...stats };
+  const sums = { operations, programs, failed, finds: finds.length, fixed, lost, answers, ...stats };
   console.log(JSON.stringify({ type: 'jobs_summary', ...sums, interrupted }));
 }
 
-function casesOf({ union: { programs, operations }, finds, lost }: Done) {
+function casesOf({ union: { programs, operations }, finds, fixed, lost }: Done) {
   const lostCases = lost.map(({ reason, repeat }) => ({
     name: `lost program: ${repeat}`,
     failure: { what: reason, text: `Repeat: ${repeat}` },
   }));
   return [
+    ...fixed.map((id) => ({ name: `find ${id}` })),
     ...(finds.length + lost.length === 0 ? [drawnCase(programs, operations)] : []),
     ...finds.map(findCase),
     ...lostCases,
   ];
+}
+
+function repeatText(options: FuzzOptions, { settings, union }: Done): string {
+  return `${runCommand(options, settings.seed, union.operations)} --jobs ${options.jobs}`;
 }
 
 async function writePage(path: string, options: FuzzOptions, done: Done): Promise<void> {
@@ -138,10 +170,10 @@ async function writePage(path: string, options: FuzzOptions, done: Done): Promis
     operations,
     programs,
     seconds,
-    repeat: `${runCommand(options, settings.seed, operations)} --jobs ${options.jobs}`,
+    repeat: repeatText(options, done),
     samples,
     answers: union.outcomes.byOperation(),
-    fixed: [],
+    fixed: done.fixed,
   };
   await writeCampaign(path, campaign, done.finds);
 }

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { findId } from '../database/find-id.js';
-import { FINDS_FOLDER, loadFinds, retireFind, saveFind } from '../database/finds.js';
+import { FINDS_FOLDER, saveFind } from '../database/finds.js';
 import { type Catch, Fuzzer } from '../fuzz/fuzzer.js';
 import { LOCKSTEP_MODES, SAMPLE } from '../fuzz/panel.js';
 import type { Failure } from '../lockstep/lockstep.js';
@@ -14,6 +14,7 @@ import { addCourtOptions, archesFor, ARCHES, courtOf } from './court-options.js'
 import { findJson, findText, reduceCommand, type Report, storedFind, whatFailed } from './find-report.js';
 import { fuzzWithJobs } from './fuzz-jobs.js';
 import type { FuzzOptions } from './fuzz-options.js';
+import { replayKept, retiredText } from './kept-finds.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
 import { runCommand } from './repeat.js';
 import {
@@ -116,16 +117,16 @@ class FuzzRun {
 
   /** Runs the finds of earlier runs that had the same options; those that no longer fail move aside. */
   replayFinds(): void {
-    for (const { id, options, program, repeat } of loadFinds(FINDS_FOLDER)) {
-      if (options !== this.court || !this.arches.includes(program.machine.arch)) continue;
-      const failure = this.fuzzer.judge(program);
+    const { fuzzer, arches, options } = this;
+    const settings = { ...courtOf(options), arches };
+    for (const { find, failure } of replayKept(settings, (program) => fuzzer.judge(program))) {
+      const { id, program, repeat } = find;
       if (failure) {
-        const report = this.reportOf(program, failure, repeat ?? reduceCommand({ id, options }));
+        const report = this.reportOf(program, failure, repeat ?? reduceCommand(find));
         this.emit({ ...report, id, known: true });
       } else {
-        retireFind(FINDS_FOLDER, id);
         this.fixed.push(id);
-        this.say(`Find ${id} no longer fails: moved to ${FINDS_FOLDER}/fixed`);
+        this.say(retiredText(id));
       }
     }
   }
