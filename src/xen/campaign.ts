@@ -7,7 +7,8 @@ import { Outcomes } from '../fuzz/outcomes.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import { OPCODE_NAMES, operationStarts } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
-import { Reducer, type Reduction } from '../shrink/reduce.js';
+import { reduceAhead } from '../shrink/ahead.js';
+import type { Reduction } from '../shrink/reduce.js';
 import { LabAuthor } from './draw.js';
 import type { Farm, Outcome } from './farm.js';
 import type { LabAnswer, LabProgram } from './mailbox.js';
@@ -226,21 +227,15 @@ export class Campaign {
 
   /** Shrinks a catch; every candidate is run on real Xen again. Ends early with the signal. */
   async shrink({ program, surprise }: Catch, signal: AbortSignal): Promise<Shrunk> {
-    let last = surprise;
-    const reducer = new Reducer(program, surprise.failure, undefined);
-    for (let candidate = reducer.wanted; candidate && !signal.aborted; candidate = reducer.wanted) {
-      const found = await this.surpriseOf(candidate);
-      reducer.tell(found?.failure);
-    }
-    const reduction = reducer.result();
-    const final = await this.surpriseOf(reduction.program);
-    if (final) last = final;
-    return { reduction, surprise: last };
+    const fails = async (candidate: Candidate, unwanted: AbortSignal) =>
+      (await this.surpriseOf(candidate, unwanted))?.failure;
+    const reduction = await reduceAhead(program, surprise.failure, fails, signal);
+    return { reduction, surprise: (await this.surpriseOf(reduction.program)) ?? surprise };
   }
 
-  private async surpriseOf(candidate: Candidate): Promise<Surprise | undefined> {
+  private async surpriseOf(candidate: Candidate, unwanted?: AbortSignal): Promise<Surprise | undefined> {
     if (whyNot(candidate, this.farm.build) !== undefined) return undefined;
-    return this.judge.judge(candidate, await this.farm.run(candidate));
+    return this.judge.judge(candidate, await this.farm.run(candidate, unwanted));
   }
 }
 

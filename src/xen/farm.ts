@@ -32,10 +32,14 @@ interface Job {
   readonly reject: (error: unknown) => void;
   /** Labs that ended while they ran it. */
   ends: number;
+  /** Of a candidate of a shrinking: aborted when nobody waits for it any more. */
+  readonly unwanted: AbortSignal | undefined;
 }
 
 /** Programs at once, so that both labs have work and answers do not wait for long. */
 const BATCH_MAX = 200;
+/** Candidates at once: the first of them mostly decides what the next ones are. */
+const CANDIDATES_MAX = 32;
 /** With fewer programs waiting than this for each lab, no further lab is booted. */
 const WORTH_A_LAB = 600;
 /** Labs that end one after the other without an answer: something is wrong with the machine. */
@@ -73,13 +77,17 @@ export class Farm {
     return farm;
   }
 
-  /** Runs a program; programs are begun in the order in which they come. */
-  run(program: LabProgram): Promise<Outcome> {
+  /**
+   * Runs a program; programs are begun in the order in which they come. A candidate of a shrinking comes with `unwanted`: once
+   * that is aborted it need not run. It is taken at its word where it ends Xen, and all labs are kept at hand, as the next
+   * one may end Xen again.
+   */
+  run(program: LabProgram, unwanted?: AbortSignal): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.failure !== undefined) return reject(this.failure);
-      this.queue.push({ program, resolve, reject, ends: 0 });
-      if (this.keepers.size < this.options.labs && this.queue.length > this.keepers.size * WORTH_A_LAB)
-        this.hire();
+      this.queue.push({ program, resolve, reject, ends: 0, unwanted });
+      const worth = unwanted ? 0 : this.keepers.size * WORTH_A_LAB;
+      if (this.keepers.size < this.options.labs && this.queue.length > worth) this.hire();
       this.wakeAll();
     });
   }
@@ -113,15 +121,15 @@ export class Farm {
   private async keep(): Promise<void> {
     let lab: Lab | undefined;
     while (!this.closed) {
-      if (this.queue.length === 0) {
-        await new Promise<void>((resolve) => this.wake.push(resolve));
-        continue;
-      }
       if (lab === undefined) {
         lab = this.first ?? (await bootLab(this.files, this.arch, this.options.messages));
         this.first = undefined;
         this.labs.add(lab);
         if (this.closed) return lab.close();
+      }
+      if (this.queue.length === 0) {
+        await new Promise<void>((resolve) => this.wake.push(resolve));
+        continue;
       }
       if (await this.work(lab)) continue;
       this.labs.delete(lab);
@@ -169,6 +177,11 @@ export class Farm {
     const jobs: Job[] = [];
     let words = 0;
     for (let next = this.queue[0]; next && jobs.length < BATCH_MAX; next = this.queue[0]) {
+      if (next.unwanted?.aborted) {
+        this.queue.shift()!.reject(next.unwanted.reason);
+        continue;
+      }
+      if (next.unwanted && jobs.length >= CANDIDATES_MAX) break;
       const alone = next.ends > 0 || next.program.marked === true;
       if (alone && (jobs.length > 0 || others)) break;
       words += requestWords(next.program);
@@ -198,7 +211,7 @@ export class Farm {
     const left = [...first.slice(end.answers.length), ...later.flat()];
     const culprit = end.kind === 'gone' ? undefined : left[0];
     const again = left.filter((job) => job !== culprit);
-    if (culprit && (++culprit.ends > 1 || first.length === 1)) {
+    if (culprit && (++culprit.ends > 1 || first.length === 1 || culprit.unwanted)) {
       this.endsInARow = 0;
       const { kind, lines, operation } = end;
       culprit.resolve({ kind: kind as Exclude<EndKind, 'gone'>, lines, operation });

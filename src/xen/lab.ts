@@ -49,8 +49,9 @@ const DOM0_MIB = 160;
 const BOOT_SECONDS = 120;
 /** No program takes a second; a busy host may take the processor away for longer. */
 const STUCK_SECONDS = 30;
-/** Xen's last words after a crash: registers, stack, call trace. */
+/** Xen's last words after a crash: registers, stack, call trace; and the very last ones, where it says them. */
 const LAST_WORDS_MS = 500;
+const LAST_WORD = /Manual reset required/;
 const POLL_MS = 1;
 const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+)/;
 const BANNER = /\(XEN\) Xen version (\S+ \([^)]*\)|\S+).* debug=([yn])/;
@@ -148,7 +149,9 @@ export class Lab {
   }
 
   private async ending(kind?: EndKind, number = 0, programs: readonly LabProgram[] = []): Promise<LabEnded> {
-    if (this.console.ended) await sleep(LAST_WORDS_MS);
+    const silence = performance.now() + LAST_WORDS_MS;
+    const spoken = () => LAST_WORD.test(this.console.lines.at(-1)?.text ?? '');
+    while (this.console.ended && !spoken() && performance.now() < silence) await sleep(POLL_MS);
     const head = this.memory < 0 ? new Int32Array(HEAD_WORDS) : this.head();
     const begun = head[HEAD_ANSWERED] === number - 1 && head[HEAD_PROGRAM]! > 0;
     const answers = begun ? this.read(number, programs) : [];
