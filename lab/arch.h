@@ -6,14 +6,18 @@
 
 #ifdef __x86_64__
 #define IS64 1
+#define SP_NAME "rsp"
 #define VIRT_BASE 0xffffffff80000000ul
 #define FLAT_KERNEL_CS 0xe033
+#define FLAT_KERNEL_SS 0xe02b
 /* An address in Xen's hole: no list can be there. */
 #define BAD_ADDRESS 0xffff800000000000ul
 #else
 #define IS64 0
+#define SP_NAME "esp"
 #define VIRT_BASE 0xc0000000ul
 #define FLAT_KERNEL_CS 0xe019
+#define FLAT_KERNEL_SS 0xe021
 #define BAD_ADDRESS 0xfffff000ul
 #endif
 #define WINDOWS (VIRT_BASE + 0x200000ul)
@@ -23,8 +27,13 @@ static inline ulong current_base(void)
 {
 	ulong cr3;
 	asm volatile("mov %%cr3, %0" : "=r"(cr3));
-	/* x86_32: the frame number's high bits stand in the low ones. */
 	return IS64 ? cr3 >> 12 : cr3 >> 12 | cr3 << 20;
+}
+
+/* What CR3 holds for that base pointer. x86_32: the frame number's high bits stand in the low ones. */
+static inline ulong cr3_of(ulong mfn)
+{
+	return IS64 ? mfn << 12 : mfn << 12 | mfn >> 20;
 }
 
 static inline u64 rdtsc(void)

@@ -36,6 +36,7 @@
 #define PROGRAM_FRAMES 0xff        /* how many frames F0.. it has */
 #define PROGRAM_ASSIST (1 << 8)    /* VM-assist writable_pagetables is on */
 #define PROGRAM_MARKED (1 << 9)    /* the console says which operation runs */
+#define PROGRAM_VCPUS_SHIFT 10     /* bits 10, 11: its vCPUs, less one */
 
 #define FRAMES_MAX 31
 
@@ -59,6 +60,7 @@ struct record {
 };
 #define OPCODE(r) ((r)->opcode & 0xff)
 #define VARIANT(r) ((r)->opcode >> 8 & 0xff)
+#define CPU(r) ((r)->opcode >> 16 & 3)
 /* An event is pending from the operation's beginning (`preempt=0`; later ones do not occur). */
 #define PREEMPTED_AT_ONCE(r) ((r)->opcode >> 24 & 0x7f)
 #define OPT_FD 7

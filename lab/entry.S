@@ -39,19 +39,36 @@
 #define CALL_RESULT (BITS / 8)
 #define CALL_ARG(n) ((2 + (n)) * BITS / 8)
 
+/* The lower end of the stack of the vCPU that runs, which holds what is the vCPU's (struct vcpu). */
+#if BITS == 64
+#define SP %rsp
+#else
+#define SP %esp
+#endif
+.macro own register
+	mov SP, \register
+	and $-STACK_BYTES, \register
+.endm
+#define OWN_CALL(register) BITS / 8(register)
+
+/* Writes the vCPU's event word; the register is lost. */
+.macro events value, register
+	own \register
+	mov (\register), \register
+	movw \value, (\register)
+.endm
+
 	.text
 	.globl start
 start:
 	cld
+	mov $stacks + STACK_BYTES, SP
 #if BITS == 64
-	mov $stack_top, %rsp
 	mov %rsi, %rdi
-	call lab_main
 #else
-	mov $stack_top, %esp
 	push %esi
-	call lab_main
 #endif
+	call lab_main
 	ud2
 
 /*
@@ -74,10 +91,10 @@ hypercall_event: /* call, event word */
 begin_call:
 	/* The instruction puts the address behind it into rcx: so it can be told whether it has begun. */
 	xor %ecx, %ecx
-	movw %r9w, shared_info
+	events %r9w, %r11
 call_xen:
 	syscall
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %rcx
 	mov %rax, CALL_RESULT(%rbx)
 	xor %eax, %eax
 	pop %rbx
@@ -85,7 +102,7 @@ call_xen:
 
 /* On the stack: rcx, r11, rip, cs, rflags, rsp, ss. An interrupted call has gone back to its instruction. */
 event:
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %rcx
 	cmpq $cr3_write, 16(%rsp)
 	je 2f
 	cmpq $call_xen, 16(%rsp)
@@ -125,10 +142,10 @@ try_store4:
 	xor %eax, %eax
 	ret
 try_write_cr3: /* value, event word */
-	movw %si, shared_info
+	events %si, %rcx
 cr3_write:
 	mov %rdi, %cr3
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %rcx
 	xor %eax, %eax
 	ret
 try_lar: /* selector */
@@ -137,7 +154,7 @@ try_lar: /* selector */
 	ret
 guarded_end:
 guarded_failed:
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %rcx
 	mov $1, %eax
 	ret
 
@@ -164,19 +181,24 @@ hypercall_event: /* call, event word */
 	push %edi
 	push %ebp
 	mov 20(%esp), %ebp
-	mov %ebp, call_now
+	own %eax
+	mov %ebp, OWN_CALL(%eax)
 	mov CALL_OP(%ebp), %eax
 	mov CALL_ARG(0)(%ebp), %ebx
 	mov CALL_ARG(1)(%ebp), %ecx
 	mov CALL_ARG(2)(%ebp), %edx
 	mov CALL_ARG(3)(%ebp), %esi
 	mov CALL_ARG(4)(%ebp), %edi
-	mov 24(%esp), %ebp
-	movw %bp, shared_info
+	own %ebp
+	mov (%ebp), %ebp
+	cmpl $EVENT_MASKED, 24(%esp)
+	je call_xen
+	movw $EVENT_PENDING, (%ebp)
 call_xen:
 	int $0x82
-	movw $EVENT_MASKED, shared_info
-	mov call_now, %ebp
+	events $EVENT_MASKED, %ecx
+	own %ebp
+	mov OWN_CALL(%ebp), %ebp
 	mov %eax, CALL_RESULT(%ebp)
 	xor %eax, %eax
 call_over:
@@ -188,14 +210,17 @@ call_over:
 
 /* On the stack: eip, cs, eflags. An interrupted call has gone back to its instruction. */
 event:
-	movw $EVENT_MASKED, shared_info
+	push %ebp
+	events $EVENT_MASKED, %ebp
+	pop %ebp
 	cmpl $cr3_write, (%esp)
 	je 2f
 	cmpl $call_xen, (%esp)
 	je 1f
 	iret
 1:	add $12, %esp
-	mov call_now, %ebp
+	own %ebp
+	mov OWN_CALL(%ebp), %ebp
 	mov %eax, CALL_OP(%ebp)
 	mov %ebx, CALL_ARG(0)(%ebp)
 	mov %ecx, CALL_ARG(1)(%ebp)
@@ -218,10 +243,10 @@ try_store4: /* address, value */
 try_write_cr3:
 	mov 4(%esp), %eax
 	mov 8(%esp), %ecx
-	movw %cx, shared_info
+	events %cx, %edx
 cr3_write:
 	mov %eax, %cr3
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %edx
 	xor %eax, %eax
 	ret
 try_lar:
@@ -231,7 +256,7 @@ try_lar:
 	ret
 guarded_end:
 guarded_failed:
-	movw $EVENT_MASKED, shared_info
+	events $EVENT_MASKED, %edx
 	mov $1, %eax
 	ret
 
@@ -276,12 +301,4 @@ trap_protection:
 unexpected:
 	ud2
 
-	.bss
-#if BITS == 32
-call_now:
-	.skip 4
-#endif
-	.balign 4096
-	.skip 16384
-stack_top:
 	.section .note.GNU-stack, "", @progbits

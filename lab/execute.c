@@ -3,7 +3,8 @@
 
 #define CR3_INTERRUPTED 2
 #define LISTS 8 /* of a multicall */
-#define SINGLES 2 /* of single calls: an interrupted one keeps its own */
+#define SINGLES 2 /* of a vCPU's single calls: an interrupted one keeps its own */
+#define ALL_SINGLES (VCPUS * SINGLES)
 #define UNTOUCHED 0xffffffffu
 #define NO_SUCH_DOMAIN 0x1234u
 
@@ -13,15 +14,11 @@ int try_write_cr3(ulong value, u32 event); /* besides 0 and 1: CR3_INTERRUPTED *
 int try_lar(ulong selector);
 
 /* Lists end at a page that is not mapped, and each guest's count has a page to itself, whose D bit tells a write. */
-static u8 lists[SINGLES + LISTS][2 * PAGE] __attribute__((aligned(4096)));
-static u8 dones[SINGLES + LISTS][PAGE] __attribute__((aligned(4096)));
+static u8 lists[ALL_SINGLES + LISTS][2 * PAGE] __attribute__((aligned(4096)));
+static u8 dones[ALL_SINGLES + LISTS][PAGE] __attribute__((aligned(4096)));
 static u8 canvas[PAGE] __attribute__((aligned(4096)));
 static ulong bitmap = 1;
 static u32 lists_used;
-
-const struct record *interrupted;
-static struct multicall_entry interrupted_call;
-static u32 interrupted_list, interrupted_noted;
 
 /* Room for `count` elements, of which element `unreadable` - 1, if that is not 0, lies beyond the mapped page. */
 static void *new_list(u32 count, u32 size, u32 unreadable, u32 *readable)
@@ -223,7 +220,7 @@ static int is_list(const struct record *r)
 static void note(const struct record *r)
 {
 	if (OPCODE(r) == OP_SET_LDT)
-		ldt_entries = r->count;
+		self()->ldt_entries = r->count;
 }
 
 /* The answer of a call that has returned; `list` is that of its list, of which `*noted` requests were known as done. */
@@ -261,10 +258,12 @@ static u32 make_call(struct multicall_entry call, const struct record *r, u32 li
 	if (!over)
 		answer = answer_of(r, answer, list, &noted);
 	if (stopped) {
-		interrupted = r;
-		interrupted_call = call;
-		interrupted_list = list;
-		interrupted_noted = noted;
+		struct vcpu *v = self();
+
+		v->interrupted = r;
+		v->interrupted_call = call;
+		v->interrupted_list = list;
+		v->interrupted_noted = noted;
 	}
 	return answer;
 }
@@ -272,7 +271,7 @@ static u32 make_call(struct multicall_entry call, const struct record *r, u32 li
 static int multicall(const struct record *r, u32 *answers)
 {
 	static struct multicall_entry calls[128];
-	u32 count = 0, list = lists_used = SINGLES;
+	u32 count = 0, list = lists_used = ALL_SINGLES;
 
 	for (u32 i = 1; i <= r->items; i += 1 + r[i].items)
 		calls[count++] = call_of(r + i);
@@ -331,19 +330,17 @@ static u32 access_ldt(u32 page)
 {
 	u32 first = page * ENTRIES;
 
-	if (first >= ldt_entries)
+	if (first >= self()->ldt_entries)
 		return FAULT;
 	return try_lar(first << 3 | 7) ? FAULT : 0;
 }
 
 static u32 write_cr3(const struct record *r, u32 event)
 {
-	ulong mfn = mfn_of_name(r->frame);
-	/* x86_32: as in current_base */
-	int failed = try_write_cr3(IS64 ? mfn * PAGE : mfn << 12 | mfn >> 20, event);
+	int failed = try_write_cr3(cr3_of(mfn_of_name(r->frame)), event);
 
 	if (failed == CR3_INTERRUPTED) {
-		interrupted = r;
+		self()->interrupted = r;
 		return PREEMPTED;
 	}
 	return failed ? FAULT : 0;
@@ -351,21 +348,25 @@ static u32 write_cr3(const struct record *r, u32 event)
 
 static u32 resume(u32 event)
 {
-	const struct record *r = interrupted;
+	struct vcpu *v = self();
+	const struct record *r = v->interrupted;
 
-	interrupted = 0;
+	v->interrupted = 0;
 	if (!r)
 		return NONE;
 	if (OPCODE(r) == OP_WRITE_CR3)
 		return write_cr3(r, event);
-	return make_call(interrupted_call, r, interrupted_list, interrupted_noted, event);
+	return make_call(v->interrupted_call, r, v->interrupted_list, v->interrupted_noted, event);
 }
 
 int execute(const struct record *r, u32 *answers)
 {
 	u32 event = PREEMPTED_AT_ONCE(r) ? EVENT_PENDING : EVENT_MASKED, list;
+	struct vcpu *v = self();
 
-	list = lists_used = interrupted && interrupted_list == 0;
+	list = v->number * SINGLES;
+	list += v->interrupted && v->interrupted_list == list;
+	lists_used = list;
 	switch (OPCODE(r)) {
 	case OP_STORE:
 		answers[0] = store(IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame, r);

@@ -5,7 +5,6 @@
  */
 #include "lab.h"
 
-#define ROOT boot_mfn[IS64 ? 4 : 3]
 #define KERNEL_ENTRY(mfn) ((u64)(mfn) * PAGE | P | RW)
 
 static const u64 *contents(ulong mfn)
@@ -47,6 +46,14 @@ static int is_path(ulong base, ulong mfn, u32 slot)
 	return !IS64 && root && (root[3] & PFN_MASK) / PAGE == mfn && slot < 4;
 }
 
+static int is_loaded_path(ulong mfn, u32 slot)
+{
+	for (u32 i = 0; i < vcpus; i++)
+		if (is_path(stacks[i].vcpu.base, mfn, slot))
+			return 1;
+	return 0;
+}
+
 static int is_boot_table(ulong mfn)
 {
 	for (u32 i = 1; i < 8; i++)
@@ -76,7 +83,7 @@ static int alone(const struct record *r)
 	case OP_MMU_UPDATE:
 		if (mfn == boot_mfn[1])
 			return 0;
-		return is_boot_table(mfn) || is_path(current_base(), mfn, r->slot);
+		return is_boot_table(mfn) || is_loaded_path(mfn, r->slot);
 	case OP_UNPIN:
 	case OP_CLEAR_PAGE:
 	case OP_COPY_PAGE:
@@ -115,7 +122,7 @@ int takes_the_kernel_away(const struct record *r)
 {
 	int answer;
 
-	if (OPCODE(r) == OP_RESUME && !(r = interrupted))
+	if (OPCODE(r) == OP_RESUME && !(r = self()->interrupted))
 		return 0;
 	answer = any_takes_the_kernel_away(r);
 	close_views();

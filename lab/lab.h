@@ -18,6 +18,31 @@
 
 typedef u64 table[ENTRIES];
 
+/* A vCPU of the kernel's, at the lower end of its stack (entry.S), from which it knows itself. */
+#define VCPUS 4
+struct vcpu {
+	volatile u16 *event;             /* entry.S uses these two */
+	struct multicall_entry *call_now;
+	u32 number;
+	void (*volatile work)(void);     /* what it is to do */
+	ulong base;                      /* its base pointer after its last operation */
+	u32 ldt_entries;
+	const struct record *interrupted; /* whose call an event has interrupted last, if it has not gone on */
+	struct multicall_entry interrupted_call;
+	u32 interrupted_list, interrupted_noted;
+};
+union vcpu_stack {
+	struct vcpu vcpu;
+	u8 bytes[STACK_BYTES];
+};
+extern union vcpu_stack stacks[VCPUS];
+static inline struct vcpu *self(void)
+{
+	ulong sp;
+	asm("mov %%" SP_NAME ", %0" : "=r"(sp));
+	return (struct vcpu *)(sp & -STACK_BYTES);
+}
+
 /*
  * entry.S: makes the hypercall, with EVENT_PENDING or EVENT_MASKED. 0: `result` is Xen's answer. Otherwise the event
  * has interrupted it, and `call` is what goes on.
@@ -40,12 +65,13 @@ void die(const char *why) __attribute__((noreturn));
 
 /* memory.c: frames and tables. All frame numbers `mfn` are the machine's, `name` those of programs. */
 extern ulong boot_mfn[8];        /* by number as in BOOT_FRAME + n; 0 where there is none */
+#define ROOT boot_mfn[IS64 ? 4 : 3]
 extern ulong frame_mfn[FRAMES_MAX];
 extern u32 frames;               /* of the program that runs */
 extern u32 pae_xen_slot;
 extern const u64 *b1;            /* B1 as the kernel may read it */
 extern u8 alias[FRAMES_MAX][PAGE]; /* each frame, read-only */
-extern u32 ldt_entries;
+extern u8 shared_info[PAGE];
 void memory_start(const struct start_info *info);
 u64 pte_of(const void *address);
 int map(const void *address, u64 entry);
@@ -62,7 +88,7 @@ void spare_frame(ulong mfn);
 u64 now(void);
 
 /* state.c: the state that programs begin with. */
-int state_prepare(u32 wanted, int assist);
+int state_prepare(u32 wanted, u32 vcpus, int assist);
 u32 *state_report(u32 *out);
 u32 state_restore(void);
 extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
@@ -71,8 +97,13 @@ extern u32 dropped;              /* frames without their allocation, which go wi
 /* guard.c */
 int takes_the_kernel_away(const struct record *r);
 
+/* vcpus.c */
+extern u32 vcpus;                /* of the program that runs */
+void vcpu_prepare(u32 number);
+void vcpus_start(void);
+void on(u32 number, void (*work)(void));
+
 /* execute.c */
-extern const struct record *interrupted; /* whose call an event has interrupted last, if it has not gone on */
 int execute(const struct record *r, u32 *answers);
 
 /* memory-ops.c */

@@ -1,16 +1,21 @@
 /* The lab: a PV kernel that runs batches of programs for the host. */
 #include "lab.h"
 
-void trap_page_fault(void);
-void trap_protection(void);
-void event(void);
-
 static volatile struct batch_head *head;
 
 static void mark(u32 operation)
 {
 	print_number("lab: step ", operation);
 	print("\n");
+}
+
+static const struct record *record; /* of the operation that runs */
+static u32 *answers, status;
+
+static void run_operation(void)
+{
+	status = takes_the_kernel_away(record) ? SKIPPED : execute(record, answers);
+	self()->base = current_base();
 }
 
 static u32 *run(const u32 *request, u32 *answer)
@@ -21,9 +26,9 @@ static u32 *run(const u32 *request, u32 *answer)
 
 	answer[0] = EXHAUSTED;
 	answer[1] = answer[2] = answer[3] = 0;
-	if (!state_prepare(flags & PROGRAM_FRAMES, (flags & PROGRAM_ASSIST) != 0))
+	if (!state_prepare(flags & PROGRAM_FRAMES, (flags >> PROGRAM_VCPUS_SHIFT & 3) + 1,
+			   (flags & PROGRAM_ASSIST) != 0))
 		return out;
-	interrupted = 0;
 	answer[0] = DONE;
 	answer[3] = count;
 	for (u32 i = 0; i < count; i++)
@@ -32,7 +37,10 @@ static u32 *run(const u32 *request, u32 *answer)
 		head->operation = answer[1] = operation;
 		if (flags & PROGRAM_MARKED)
 			mark(operation);
-		answer[0] = takes_the_kernel_away(records + i) ? SKIPPED : execute(records + i, out + i);
+		record = records + i;
+		answers = out + i;
+		on(CPU(record), run_operation);
+		answer[0] = status;
 	}
 	if (answer[0] == DONE)
 		answer[1] = operation;
@@ -68,21 +76,6 @@ static void run_batch(u32 number)
 	}
 }
 
-static void set_traps(void)
-{
-	static const struct trap_info traps[] = {
-		{13, 0, FLAT_KERNEL_CS, (ulong)trap_protection},
-		{14, 0, FLAT_KERNEL_CS, (ulong)trap_page_fault},
-		{0, 0, 0, 0},
-	};
-
-	hypercall(__HYPERVISOR_set_trap_table, (ulong)traps, 0, 0, 0);
-	if (IS64)
-		hypercall(__HYPERVISOR_set_callbacks, (ulong)event, 0, 0, 0);
-	else
-		hypercall(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, (ulong)event, 0, 0);
-}
-
 /* Sleeps for a moment, but not at once: the next batch mostly is there soon. */
 static void wait(u32 *idle)
 {
@@ -98,8 +91,9 @@ void lab_main(const struct start_info *info)
 {
 	u32 idle = 0;
 
-	set_traps();
+	vcpu_prepare(0);
 	memory_start(info);
+	vcpus_start();
 	head = (volatile struct batch_head *)info->mod_start;
 	if (info->mod_len < MODULE_BYTES || head->magic != MAGIC || head->version != VERSION)
 		die("the boot module is not a batch");

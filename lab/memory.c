@@ -4,7 +4,7 @@
 #define POOL_MAX 65536
 
 ulong boot_mfn[8], frame_mfn[FRAMES_MAX];
-u32 frames, pae_xen_slot = ENTRIES, ldt_entries;
+u32 frames, pae_xen_slot = ENTRIES;
 const u64 *b1;
 u8 alias[FRAMES_MAX][PAGE] __attribute__((aligned(4096)));
 

@@ -95,17 +95,28 @@ u32 *state_report(u32 *out)
 	return put_entries(out, b1);
 }
 
-/* Whatever holds a reference on a frame lets go of it: base pointers, descriptor tables, windows, pins. */
-static void let_go(void)
+/* A vCPU's base pointers and descriptor tables. */
+static void reset_vcpu(void)
 {
-	u32 types[FRAMES_MAX + BOOT_TABLES], count = 0, done;
-	struct mmuext_op ops[FRAMES_MAX + BOOT_TABLES] = {{MMUEXT_NEW_BASEPTR, boot_mfn[IS64 ? 4 : 3], 0},
-					    {MMUEXT_SET_LDT, 0, 0},
-					    {MMUEXT_NEW_USER_BASEPTR, 0, 0}};
+	struct mmuext_op ops[] = {{MMUEXT_NEW_BASEPTR, ROOT, 0}, {MMUEXT_SET_LDT, 0, 0}, {MMUEXT_NEW_USER_BASEPTR, 0, 0}};
+	struct vcpu *v = self();
+	u32 done;
 
 	if (mmuext(ops, IS64 ? 3 : 2, &done) || hypercall(__HYPERVISOR_set_gdt, 0, 0, 0, 0))
 		die("the boot base pointer cannot be loaded");
-	ldt_entries = 0;
+	v->base = ROOT;
+	v->ldt_entries = 0;
+	v->interrupted = 0;
+}
+
+/* Whatever holds a reference on a frame lets go of it: vCPUs, windows, pins. */
+static void let_go(void)
+{
+	u32 types[FRAMES_MAX + BOOT_TABLES], count = 0, done;
+	struct mmuext_op ops[FRAMES_MAX + BOOT_TABLES];
+
+	for (u32 i = 0; i < vcpus; i++)
+		on(i, reset_vcpu);
 	for (u32 slot = 0; slot < ENTRIES; slot++)
 		if (b1[slot])
 			updates[count++] = (struct mmu_update){b1_entry_address(slot), 0};
@@ -115,7 +126,7 @@ static void let_go(void)
 	for (u32 i = 0; i < frames + BOOT_TABLES; i++) {
 		ulong mfn = i < frames ? frame_mfn[i] : boot_table(i - frames);
 
-		if ((types[i] & PFINFO_PINNED) && types[i] != PFINFO_XTAB && mfn != boot_mfn[IS64 ? 4 : 3])
+		if ((types[i] & PFINFO_PINNED) && types[i] != PFINFO_XTAB && mfn != ROOT)
 			ops[count++] = (struct mmuext_op){MMUEXT_UNPIN_TABLE, mfn, 0};
 	}
 	if (count && mmuext(ops, count, &done))
@@ -193,8 +204,9 @@ static int replace(u32 which)
 	return 1;
 }
 
-int state_prepare(u32 wanted, int assist)
+int state_prepare(u32 wanted, u32 wanted_vcpus, int assist)
 {
+	vcpus = wanted_vcpus;
 	if (frames < wanted || frames > wanted) {
 		let_go();
 		while (frames > wanted)

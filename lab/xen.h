@@ -27,13 +27,18 @@
 #define __HYPERVISOR_vm_assist 21
 #define __HYPERVISOR_update_va_mapping_otherdomain 22
 #define __HYPERVISOR_iret 23
+#define __HYPERVISOR_vcpu_op 24
 #define __HYPERVISOR_mmuext_op 26
 #define __HYPERVISOR_sched_op 29
 #define __HYPERVISOR_domctl 36
 
-/* The first two bytes of shared_info, vCPU 0's evtchn_upcall_pending and evtchn_upcall_mask, as one word. */
+/* The first two bytes of a vcpu_info, evtchn_upcall_pending and evtchn_upcall_mask, as one word. */
 #define EVENT_PENDING 0x001
 #define EVENT_MASKED 0x100
+#define VCPU_INFO_BYTES 64 /* shared_info begins with those of all vCPUs */
+
+/* Each vCPU's, aligned to its size. */
+#define STACK_BYTES 16384
 
 #ifndef __ASSEMBLER__
 
@@ -98,6 +103,7 @@ struct xen_memory_exchange {
 	struct xen_memory_reservation in, out;
 	ulong nr_exchanged;
 };
+#define SCHEDOP_yield 0
 #define SCHEDOP_poll 3
 struct sched_poll {
 	u32 *ports;
@@ -128,6 +134,28 @@ struct trap_info {
 	u8 vector, flags;
 	u16 cs;
 	ulong address;
+};
+
+#define VCPUOP_initialise 0
+#define VCPUOP_up 1
+#define VCPUOP_down 2
+#define VGCF_IN_KERNEL 4
+#define EFLAGS_IF 0x200
+struct vcpu_guest_context {
+	u8 fpu_ctxt[512];
+	ulong flags;
+	struct {
+#ifdef __x86_64__
+		u64 general[15], vector; /* error code and vector */
+#else
+		u32 general[7], vector;
+#endif
+		ulong ip, cs, flags, sp, ss, es, ds, fs, gs;
+	} user_regs;
+	struct trap_info trap_ctxt[256];
+	ulong ldt_base, ldt_ents, gdt_frames[16], gdt_ents, kernel_ss, kernel_sp;
+	ulong ctrlreg[8], debugreg[8];
+	u8 rest[64]; /* callbacks, which hypercalls set, and segment bases */
 };
 
 struct start_info {

@@ -19,8 +19,8 @@ import { nameOf } from './xen-confirm.js';
 /** What real Xen and the models disagree about. It may be a security issue of Xen's: see docs/real-xen.md. */
 const FINDS_FOLDER = join('.pvmmu', 'xen-finds');
 const SECONDS_DEFAULT = 30;
-/** Classes of mistakes that need several vCPUs, a lost race or a TLB. */
-const OUT_OF_REACH = new Set<string>(['P2', 'K', 'S+T']);
+/** Classes of mistakes that need a lost race or a TLB. */
+const OUT_OF_REACH = new Set<string>(['K', 'S+T']);
 /** Programs drawn between looks at the clock and at answers. */
 const DRAWN_AT_ONCE = 50;
 const EXIT_FOUND = 1;

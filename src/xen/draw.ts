@@ -20,7 +20,7 @@ import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.
 const LENGTHS = [10, 40, 120] as const;
 
 /** The machine that a lab on this Xen is. */
-export function labMachine(build: XenBuild, writablePagetables: boolean): Machine {
+export function labMachine(build: XenBuild, writablePagetables: boolean, vcpus: number): Machine {
   return machineOf({
     arch: build.arch,
     hardwareDomain: true,
@@ -28,7 +28,7 @@ export function labMachine(build: XenBuild, writablePagetables: boolean): Machin
     paeXenSlot: build.arch === 'x86_32' ? build.paeXenSlot : DEFAULT_PAE_XEN_SLOT,
     debugBuild: build.debug,
     quirks: 'shipped',
-    vcpus: 1,
+    vcpus,
     linear: true,
   });
 }
@@ -44,7 +44,8 @@ export class LabAuthor {
   /** The run's program of this number; each comes from a stream of its own. */
   program(number: number): LabProgram {
     const draw = stream(`xen ${this.build.arch} ${this.seed}.${number}`);
-    const machine = labMachine(this.build, draw.below(2) === 0);
+    const assist = draw.below(2) === 0;
+    const machine = labMachine(this.build, assist, oneIn(draw, 2) ? 1 : 2 + draw.below(2));
     const { scout } = this;
     const decreased = new Set<number>();
     const interruptible: number[] = [];

@@ -34,9 +34,14 @@ function isBootTable(mfn: number): boolean {
   return mfn >= B1 && mfn < FIRST_FRAME_MFN;
 }
 
-/** A slot by which the loaded root reaches the kernel. */
+/** A slot by which a vCPU's root reaches the kernel. */
 function isPath(state: ModelState, mfn: number, slot: number): boolean {
-  const root = state.kernelBase();
+  for (let cpu = 0; cpu < state.machine.vcpus; cpu++)
+    if (isPathOf(state, state.kernelBase(cpu), mfn, slot)) return true;
+  return false;
+}
+
+function isPathOf(state: ModelState, root: number, mfn: number, slot: number): boolean {
   if (state.machine.arch === 'x86_64') return mfn === root && slot === 511;
   if (mfn === root) return slot === 3;
   return slot < 4 && mfn === mfnOf(state.low(root, 3), state.high(root, 3));

@@ -29,6 +29,8 @@ export const HEAD_WORDS = 6;
 export const FRAMES_MAX = 31;
 const FLAG_ASSIST = 1 << 8;
 const FLAG_MARKED = 1 << 9;
+const VCPUS_SHIFT = 10;
+export const VCPUS_MAX = 4;
 
 const PROGRAM_WORDS = 2;
 const GONE = 0xf0000000 | 0;
@@ -78,7 +80,10 @@ export function encodeBatch(programs: readonly LabProgram[]): Int32Array {
   for (const { machine, code, marked } of programs) {
     words[at] = code.length / RECORD;
     words[at + 1] =
-      machine.frames | (machine.writablePagetables ? FLAG_ASSIST : 0) | (marked ? FLAG_MARKED : 0);
+      machine.frames |
+      ((machine.vcpus - 1) << VCPUS_SHIFT) |
+      (machine.writablePagetables ? FLAG_ASSIST : 0) |
+      (marked ? FLAG_MARKED : 0);
     words.set(code, at + PROGRAM_WORDS);
     at += PROGRAM_WORDS + code.length;
   }

@@ -1,4 +1,4 @@
-/** Which programs the lab can run: those of a dom0 on one vCPU, whose calls an event interrupts at once or not at all. */
+/** Which programs the lab can run: those of a dom0 whose calls an event interrupts at once or not at all. */
 import { mfnOf, P } from '../../models/x86/entry.js';
 import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
@@ -47,8 +47,8 @@ const RUNNABLE = new Set([
   op.OP_GDT_FRAME,
   op.OP_RESUME,
 ]);
-/** The environment of `preempt=0`: an event that is pending when the call begins. */
-const AT_ONCE = 1 << op.PREEMPT_SHIFT;
+/** What the environment may do: another vCPU, and the event of `preempt=0`, which is pending when the call begins. */
+const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT);
 const ADDRESSED = new Set([op.OP_STORE, op.OP_UPDATE_VA, op.OP_SET_LDT]);
 const WITH_ENTRY = new Set([
   op.OP_STORE,
@@ -75,7 +75,6 @@ export function whyNotMachine(machine: Machine, { arch, debug, paeXenSlot }: Xen
   if (machine.frames < 1 || machine.frames > FRAMES_MAX)
     return `needs a standard layout of 1 to ${FRAMES_MAX} frames`;
   if (!machine.hardwareDomain) return 'is for an ordinary domain, the lab is the hardware domain';
-  if (machine.vcpus !== 1) return `has ${machine.vcpus} vCPUs, the lab has one`;
   if (!machine.linear) return 'is for a Xen without linear pagetables';
   if (machine.debugBuild !== debug)
     return `is for a ${buildName(machine.debugBuild)} build of Xen, this is a ${buildName(debug)} build`;
@@ -117,8 +116,8 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   const frame = code[at + op.W_FRAME]! >>> 0;
   if (!RUNNABLE.has(opcode))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
-  if ((word & op.ENVIRONMENT_MASK & ~AT_ONCE) !== 0)
-    return 'has another vCPU, or an interruption besides preempt=0, which cannot be brought about';
+  if ((word & op.ENVIRONMENT_MASK & ~POSSIBLE) !== 0)
+    return 'has an interruption besides preempt=0, which cannot be brought about';
   if (WITH_ENTRY.has(opcode) && !hasName(mfnOf(code[at + op.W_LOW]!, code[at + op.W_HIGH]!), machine))
     return 'has an entry to a frame without a name';
   if (opcode === op.OP_UPDATE_DESCRIPTOR && isPresentElsewhere(code, at, machine))

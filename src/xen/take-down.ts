@@ -19,10 +19,12 @@ const NO_GDT: Operation = { kind: 'set_gdt', frames: [], entries: 0 };
 /** Takes everything down and says to which of F0.. something besides its allocation still refers, one bit each. */
 export function keptAfterTakeDown(model: Model): number {
   const { base, tables } = model.machine.start;
-  run(model, { kind: 'new_baseptr', mfn: base });
-  run(model, NO_LDT);
-  if (model.machine.arch === 'x86_64') run(model, { kind: 'new_user_baseptr', mfn: 0 });
-  run(model, NO_GDT);
+  for (let cpu = 0; cpu < model.machine.vcpus; cpu++) {
+    run(model, { kind: 'new_baseptr', mfn: base, cpu });
+    run(model, { ...NO_LDT, cpu });
+    if (model.machine.arch === 'x86_64') run(model, { kind: 'new_user_baseptr', mfn: 0, cpu });
+    run(model, { ...NO_GDT, cpu });
+  }
   const { B1 } = BOOT_MFN;
   for (let slot = model.nextUsed(B1, 0); slot < SLOTS; slot = model.nextUsed(B1, slot + 1))
     run(model, normalUpdate(B1, slot, ZERO));

@@ -85,6 +85,28 @@ resume -> none
 final F1 none [0]=F2|P|US [258]=F1|P|RW|NX [511]=B3|P|RW|US
 final F2 none [3]=F3|P|US
 final F3 none [0]=F4|P|US [9]=F5|P|US
+
+program vcpus
+machine x86_64 frames=8 domain=hardware vcpus=3
+mmu_update F1[1] F2|P -> ok
+mmu_update F1[5] F3|P -> ok
+multicall
+  update_va W1 0 -> ok
+  update_va W2 0 -> ok
+  update_va W3 0 -> ok
+end -> ok
+pin L2 F1 preempt=0 -> preempted
+cpu1: resume -> none
+cpu1: pin L2 F1 preempt=0 -> preempted
+cpu2: pin L2 F1 -> ok
+resume -> EINVAL
+cpu1: resume -> EINVAL
+cpu1: update_va W4 F4|P -> ok
+cpu1: set_ldt W4 entries=16 -> ok
+access_ldt 0 -> fault
+cpu1: access_ldt 0 -> ok
+update_va W4 F4|P|RW -> EBUSY
+final F1 L2 pinned [1]=F2|P|US [5]=F3|P|US
 `;
 
 describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
@@ -110,10 +132,10 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     expect(qemus()).toEqual([]);
   });
 
-  test('is interrupted where a program says so, and goes on where it was', async () => {
+  test('is interrupted where a program says so, and goes on where it was, on each of its vCPUs', async () => {
     writeFileSync(join(folder, 'interrupted.pvmmu'), INTERRUPTED);
     const { out } = await pvmmu(['xen', 'run', 'interrupted.pvmmu'], undefined, folder);
-    expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 28 operations, 28 equal');
+    expect(lastLine(out)).toBe('xen: 3 programs, 3 equal; 42 operations, 42 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseProgram } from '../../src/text/parse.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { operationStarts, RECORD } from '../../src/program/record.js';
+import { CPU_MASK, CPU_SHIFT, operationStarts, RECORD } from '../../src/program/record.js';
 import { LabAuthor } from '../../src/xen/draw.js';
 import { takesTheKernelAway } from '../../src/xen/guard.js';
 import { whyNot, writesHalfOfXensSlot } from '../../src/xen/support.js';
@@ -26,10 +26,17 @@ describe('the lab runs', () => {
     expect(whyNot(program(line), XEN)).toBeUndefined();
   });
 
+  test('operations of another vCPU', () => {
+    const head = 'pvmmu 1\nprogram test\nmachine x86_64 frames=8 domain=hardware vcpus=2\n';
+    const one = parseProgram(`${head}pin L2 F1 preempt=0 -> ?\ncpu1: resume preempt=0 -> ?`);
+    expect(whyNot(one, XEN)).toBeUndefined();
+  });
+
   test('programs as they are drawn for it', () => {
     const author = new LabAuthor(XEN, 'support');
     const model = new OptimizedModel();
     let interrupted = 0;
+    let others = 0;
     for (let i = 0; i < 200; i++) {
       const { machine, code } = author.program(i);
       expect(whyNot({ machine, code }, XEN)).toBeUndefined();
@@ -40,9 +47,11 @@ describe('the lab runs', () => {
         expect(takesTheKernelAway(model, code, at), `program ${i}, record ${at / RECORD}`).toBe(false);
         model.run(code, at, new Int32Array(code.length / RECORD));
         if (model.interrupted(0) !== 0) interrupted++;
+        if (((code[at]! >> CPU_SHIFT) & CPU_MASK) !== 0) others++;
       }
     }
     expect(interrupted).toBeGreaterThan(50);
+    expect(others).toBeGreaterThan(500);
   });
 });
 
@@ -66,7 +75,6 @@ describe('the lab cannot run', () => {
   test.each([
     ['x86_64 frames=8', 'an ordinary domain'],
     ['x86_64 frames=8 domain=hardware build=debug', 'a debug build'],
-    ['x86_64 frames=8 domain=hardware vcpus=2', '2 vCPUs'],
     ['x86_64 frames=40 domain=hardware', '1 to 31 frames'],
     ['x86_64 frames=8 domain=hardware linear=off', 'without linear'],
     ['x86_32 frames=8 domain=hardware', 'x86_32'],
