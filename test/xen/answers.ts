@@ -9,9 +9,9 @@ export const XEN: XenBuild = { arch: 'x86_64', version: '4.17.7', debug: false, 
 
 const oracle = new Oracle(new ReferenceModel());
 
-/** A program of an 8-frame hardware domain. */
+/** A program of an 8-frame hardware domain on two vCPUs. */
 export function program(...lines: string[]): Program {
-  const head = ['pvmmu 1', 'program test', 'machine x86_64 frames=8 domain=hardware'];
+  const head = ['pvmmu 1', 'program test', 'machine x86_64 frames=8 domain=hardware vcpus=2'];
   return parseProgram(
     [...head, ...lines.map((line) => (/->|^ |_list|multicall/.test(line) ? line : `${line} -> ?`))].join(
       '\n',

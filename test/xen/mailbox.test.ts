@@ -33,13 +33,13 @@ describe('both sides of the mailbox', () => {
 });
 
 describe('a batch', () => {
-  test('holds the records of its programs, with their frames and assists', () => {
+  test('holds the records of its programs, with their frames, vCPUs and assists', () => {
     const one = program('clear_page F1');
     const assisted = { machine: { ...one.machine, writablePagetables: true }, code: one.code, marked: true };
     const words = mailbox.encodeBatch([one, assisted]);
-    expect([...words.subarray(0, 3)]).toEqual([2, 1, 8]);
+    expect([...words.subarray(0, 3)]).toEqual([2, 1, 8 | (1 << 10)]);
     expect(words.subarray(3, 11)).toEqual(one.code);
-    expect([...words.subarray(11, 13)]).toEqual([1, 8 | (1 << 8) | (1 << 9)]);
+    expect([...words.subarray(11, 13)]).toEqual([1, 8 | (1 << 10) | (1 << 8) | (1 << 9)]);
     expect(words.length).toBe(1 + mailbox.requestWords(one) + mailbox.requestWords(assisted));
   });
 

@@ -27,9 +27,7 @@ describe('the lab runs', () => {
   });
 
   test('operations of another vCPU', () => {
-    const head = 'pvmmu 1\nprogram test\nmachine x86_64 frames=8 domain=hardware vcpus=2\n';
-    const one = parseProgram(`${head}pin L2 F1 preempt=0 -> ?\ncpu1: resume preempt=0 -> ?`);
-    expect(whyNot(one, XEN)).toBeUndefined();
+    expect(whyNot(program('pin L2 F1 preempt=0', 'cpu1: resume preempt=0'), XEN)).toBeUndefined();
   });
 
   test('programs as they are drawn for it', () => {
@@ -112,6 +110,7 @@ describe('the kernel would lose its mapping', () => {
     [['new_baseptr F1']],
     [['write_cr3 F1']],
     [[...ROOT, 'new_baseptr F1', 'mmu_update F1[511] 0']],
+    [[...ROOT, 'cpu1: new_baseptr F1', 'mmu_update F1[511] 0']],
     [[...ROOT, 'mmu_update F1[511] B3|P|RW|US|NX', 'new_baseptr F1']],
     [[...ROOT, 'multicall', '  mmu_update F1[511] 0 -> ?', '  new_baseptr F1 -> ?', 'end -> ?']],
   ])('with %s', (lines) => {
