@@ -64,8 +64,8 @@ export interface Model extends ModelState {
   readonly changes: Changes;
   /** Takes the machine's start state. */
   start(machine: Machine): void;
-  /** Takes the start state of the same machine again. */
-  reset(): void;
+  /** Takes the start state again, of the same machine or of one that begins alike (`src/program/alike.ts`). */
+  reset(machine?: Machine): void;
   /**
    * Runs the operation whose records begin at `at` and writes its answer (see `x86/result.ts`) to
    * `results[at / 8]`; a multicall writes each element's answer to that element's place besides.

@@ -90,7 +90,8 @@ export class OptimizedModel implements Model {
     start(this.s, machine);
   }
 
-  reset(): void {
+  reset(machine = this.machine): void {
+    if (machine !== this.machine) this.s.adopt(machine);
     this.s.reset();
   }
 

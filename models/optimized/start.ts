@@ -1,6 +1,6 @@
 /** The machine's start state: what is spelled out, and the types and counts that follow from it (docs/format.md). */
 import { type Machine, type Range, type StartTable, XEN_MFN } from '../../src/program/machine.js';
-import { CACHE_ATTRIBUTES, highWord, lowWord, P, RW } from '../x86/entry.js';
+import { highWord, lowWord, P, RW } from '../x86/entry.js';
 import {
   INFO_ALLOCATED,
   INFO_OWNER_SHIFT,
@@ -21,14 +21,10 @@ import { OWNED, type State } from './state.js';
 import { fillRoMpt, writeXenL2Slots, writeXenL4Slots } from './xen-slots.js';
 
 const WRITABLE = TYPE_WRITABLE | INFO_VALIDATED;
-const GNTTAB_HIGH = 1 << 30;
 
 export function start(s: State, machine: Machine): void {
   const { ram, shared, io, ioReadOnly, tables, base } = machine.start;
   s.clear(machine, Math.max(...[...ram, ...shared].map((range) => range.mfn + range.count)));
-  s.l1ForbiddenLow = machine.hardwareDomain ? 0 : CACHE_ATTRIBUTES;
-  s.l1ForbiddenHigh = machine.debugBuild ? GNTTAB_HIGH : 0;
-  s.readOnlyIo = ioReadOnly;
   if (XEN_MFN < s.limit) s.info[XEN_MFN] = OWNER_XEN << INFO_OWNER_SHIFT;
   for (const range of [...io, ...ioReadOnly]) {
     for (let mfn = range.mfn; mfn < Math.min(s.limit, range.mfn + range.count); mfn++) {

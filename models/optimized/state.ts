@@ -35,6 +35,9 @@ const WINDOW_DEFECTS: readonly DefectId[] = [
 /** More than any operation can count down. */
 const NEVER = 0x7fffffff;
 
+/** Bit 62 of an entry, in its high word. */
+const GNTTAB_HIGH = 1 << 30;
+
 /** The frame is not as it was at the start. */
 const DIRTY = 1;
 /** The last walk went through the frame. */
@@ -114,8 +117,8 @@ export class State extends FrameTable {
   private dirtyCount = 0;
   private startBase = 0;
 
-  /** Makes room for frames 0 .. limit-1, all without owner. */
-  clear(machine: Machine, limit: number): void {
+  /** What Xen allows the guest on this machine. */
+  adopt(machine: Machine): void {
     this.machine = machine;
     this.compat = machine.arch === 'x86_32';
     this.hardware = machine.hardwareDomain;
@@ -125,6 +128,14 @@ export class State extends FrameTable {
     this.harmlessL1 = this.bug('mmio-cache-fastpath') ? HARMLESS_LOW | CACHE_ATTRIBUTES : HARMLESS_LOW;
     this.harmlessUpper = machine.linear ? HARMLESS_LOW : HARMLESS_LOW | RW;
     this.leaks = machine.quirks === 'shipped';
+    this.l1ForbiddenLow = machine.hardwareDomain ? 0 : CACHE_ATTRIBUTES;
+    this.l1ForbiddenHigh = machine.debugBuild ? GNTTAB_HIGH : 0;
+    this.readOnlyIo = machine.start.ioReadOnly;
+  }
+
+  /** Makes room for frames 0 .. limit-1 of the machine, all without owner. */
+  clear(machine: Machine, limit: number): void {
+    this.adopt(machine);
     this.dirtyCount = 0;
     this.clearFrames(limit);
     this.dirty = new Uint8Array(limit);

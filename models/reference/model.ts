@@ -239,8 +239,8 @@ export class ReferenceModel extends Lifecycle implements Model {
     for (const page of this.touched) page.atStart = undefined;
     this.touched = [];
   }
-  reset(): void {
-    const { vcpus, start } = this.machine;
+  reset(machine = this.machine): void {
+    const { vcpus, start } = (this.machine = machine);
     for (const page of this.touched) this.pages[page.mfn] = page.atStart;
     this.vcpus = Array.from({ length: vcpus }, (_, id) => new Vcpu(id, start.base));
     const relinquishing = { level: TYPE_L4, mfn: 0 };

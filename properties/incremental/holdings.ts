@@ -70,7 +70,7 @@ export class Holdings {
   fault: Violation | undefined;
 
   private readonly pages: ShadowPages;
-  private readonly rules: EntryRules;
+  private rules: EntryRules;
   private readonly handedChild = new Map<number, number>();
 
   constructor(
@@ -82,6 +82,11 @@ export class Holdings {
     this.dirty = new FrameSet(frames);
     this.pages = new ShadowPages(frames);
     this.rules = new EntryRules(state.machine);
+  }
+
+  /** Goes by the rules for entries of the model's machine, which may be another now. */
+  readRules(): void {
+    this.rules = new EntryRules(this.state.machine);
   }
 
   /** Holders of one kind. */

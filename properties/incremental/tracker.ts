@@ -10,6 +10,7 @@
 import type { Model } from '../../models/model.js';
 import { WHOLE_FRAME } from '../../models/x86/changes.js';
 import { RO_MPT_SLOT } from '../../models/x86/xen-entries.js';
+import type { Machine } from '../../src/program/machine.js';
 import { isGuests } from '../frames.js';
 import type { Violation } from '../invariant.js';
 import { loadedBase } from '../loaded-base.js';
@@ -22,6 +23,7 @@ import { FrameVerdict } from './verdict.js';
 
 export class Tracker {
   private frames = -1;
+  private machine: Machine | undefined;
   private cpus = 0;
   private held!: Holdings;
   private roots!: Roots;
@@ -35,6 +37,7 @@ export class Tracker {
   start(): Violation | undefined {
     const { model } = this;
     this.frames = model.frameLimit;
+    this.machine = model.machine;
     this.cpus = model.machine.vcpus;
     this.held = new Holdings(model, this.frames);
     this.roots = new Roots(model, this.held, this.frames);
@@ -49,12 +52,16 @@ export class Tracker {
     return violation;
   }
 
-  /** Goes back to the start state, to which the model has just been reset. */
+  /** Goes back to the start state, to which the model has just been reset, perhaps of a machine that begins alike. */
   reset(): void {
-    const { held } = this;
-    if (this.model.frameLimit !== this.frames) {
+    const { held, model } = this;
+    if (model.frameLimit !== this.frames) {
       this.start();
       return;
+    }
+    if (model.machine !== this.machine) {
+      this.machine = model.machine;
+      held.readRules();
     }
     const { list, size } = held.dirty;
     for (let i = 0; i < size; i++) held.dropTable(list[i]);

@@ -4,6 +4,7 @@ import { drawMachine, machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
 import type { Failure } from '../lockstep/lockstep.js';
+import { ByStart } from '../program/alike.js';
 import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
@@ -65,7 +66,7 @@ export class Fuzzer {
   readonly corpus: Corpus | undefined;
   programs = 0;
   operations = 0;
-  private readonly scout = new OptimizedModel();
+  private readonly scouts = new ByStart(() => new OptimizedModel());
   private readonly trials: Trials;
   private readonly panel: Panel;
   private readonly clean: Trials;
@@ -117,7 +118,8 @@ export class Fuzzer {
     const seed = streamName(this.settings.seed, Math.floor(number / arches.length));
     const draw = stream(`${arch} ${seed}`);
     const machine = this.settled(drawMachine(draw, arch, quirks));
-    const code = drawProgram(draw, machine, 1 + draw.below(pick(draw, LENGTHS)), this.scout);
+    const length = 1 + draw.below(pick(draw, LENGTHS));
+    const code = drawProgram(draw, machine, length, this.scouts.of(machine));
     return { arch, seed, program: { machine, code } };
   }
 

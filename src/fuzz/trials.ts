@@ -3,7 +3,8 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import { type Failure, Lockstep } from '../lockstep/lockstep.js';
-import type { Arch, Machine, MachineOptions } from '../program/machine.js';
+import { ByStart } from '../program/alike.js';
+import type { Arch, MachineOptions } from '../program/machine.js';
 import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
 import { Reducer, sameFailure } from '../shrink/reduce.js';
@@ -31,17 +32,18 @@ export function losesCount({ quirks, defects }: Court): boolean {
   return quirks === 'shipped' && defects.size === 0;
 }
 
-/** Runs programs, with models kept by machine: the start state is made once. */
+/** Runs programs, with models kept for all machines that begin alike: the start state is made once. */
 export class Trials {
   /** The optimized model's answers in the last run, by record. */
   answers = new Int32Array(0);
-  private readonly pairs = new Map<Machine, Lockstep>();
+  private readonly pairs: ByStart<Lockstep>;
 
-  constructor(private readonly newLockstep: () => Lockstep) {}
+  constructor(newLockstep: () => Lockstep) {
+    this.pairs = new ByStart(newLockstep);
+  }
 
   run({ machine, code }: Candidate, thorough = true): Failure | undefined {
-    let pair = this.pairs.get(machine);
-    if (pair === undefined) this.pairs.set(machine, (pair = this.newLockstep()));
+    const pair = this.pairs.of(machine);
     const failure = pair.run(machine, code, thorough);
     this.answers = pair.answers;
     return failure;

@@ -31,7 +31,8 @@ export function drawMachine(draw: Draw, arch: Arch, quirks: MachineOptions['quir
 }
 
 export function machineOf(options: MachineOptions): Machine {
-  const key = JSON.stringify(Object.entries(options).sort());
+  const { arch, hardwareDomain, writablePagetables, paeXenSlot, debugBuild, quirks, vcpus, linear } = options;
+  const key = `${arch} ${hardwareDomain} ${writablePagetables} ${paeXenSlot} ${debugBuild} ${quirks} ${vcpus} ${linear}`;
   let machine = made.get(key);
   if (machine === undefined) made.set(key, (machine = standardMachine(options, FRAMES)));
   return machine;

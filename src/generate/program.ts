@@ -1,4 +1,5 @@
 import type { Model } from '../../models/model.js';
+import { takeStart } from '../program/alike.js';
 import type { Machine } from '../program/machine.js';
 import { Author, type Fits, type Taste } from './author.js';
 import type { Draw } from './draw.js';
@@ -15,7 +16,6 @@ export function drawProgram(
   fits?: Fits,
   taste: Taste = {},
 ): Int32Array {
-  if (model.machine === machine) model.reset();
-  else model.start(machine);
+  takeStart(model, machine);
   return new Author(draw, model, fits, taste).program(length);
 }

@@ -16,6 +16,7 @@ import { lossFault } from '../../properties/losses.js';
 import { scan, type Violation } from '../../properties/index.js';
 import { StateDigest } from '../../properties/incremental/digest.js';
 import { Tracker } from '../../properties/incremental/tracker.js';
+import { beginAlike } from '../program/alike.js';
 import type { Machine } from '../program/machine.js';
 import {
   ENVIRONMENT_MASK,
@@ -43,6 +44,8 @@ export class Lockstep {
   /** Of the reference model's state and of the optimized one's, where they are compared at the end. */
   private readonly digests: readonly [StateDigest, StateDigest] | undefined;
   private machine: Machine | undefined;
+  /** Machines whose start state has been looked at. */
+  private readonly seen = new WeakSet<Machine>();
   /** Index of the operation that runs, -1 before the first. */
   private operation = -1;
   /** The optimized model's answers in the last run, by record. */
@@ -140,19 +143,25 @@ export class Lockstep {
 
   private start(machine: Machine): Failure | undefined {
     this.operation = -1;
-    if (machine === this.machine) {
-      this.reference?.reset();
-      this.optimized.reset();
+    const last = this.machine;
+    this.machine = machine;
+    if (last && beginAlike(last, machine)) {
+      this.reference?.reset(machine);
+      this.optimized.reset(machine);
       this.tracker.reset();
       this.digests?.forEach((digest) => digest.reset());
-      return undefined;
+      return last === machine || this.seen.has(machine) ? undefined : this.judgeStart(machine);
     }
-    this.machine = machine;
     this.reference?.start(machine);
     this.optimized.start(machine);
     this.digests?.forEach((digest) => digest.read());
     const violation = this.tracker.start();
-    return violation ? invariantFailure(-1, violation) : this.compareAll(-1);
+    return violation ? invariantFailure(-1, violation) : this.judgeStart(machine);
+  }
+
+  private judgeStart(machine: Machine): Failure | undefined {
+    this.seen.add(machine);
+    return this.compareAll(-1);
   }
 
   private compareStep(several: boolean): Failure | undefined {

@@ -89,9 +89,20 @@ export const FRAME_LIMIT_MAX = 2 ** 24;
  */
 export const MFN_ADDRESSABLE = 2 ** 28;
 
-/** The standard layout: `frames` writable frames behind windows, and a boot pagetable (docs/format.md). */
+const standardStarts = { x86_64: new Map<number, StartState>(), x86_32: new Map<number, StartState>() };
+
+/**
+ * The standard layout: `frames` writable frames behind windows, and a boot pagetable (docs/format.md). Machines of as
+ * many frames have the same object for it (`alike.ts`).
+ */
 export function standardMachine(options: MachineOptions, frames: number): Machine {
-  return { ...options, frames, start: options.arch === 'x86_64' ? start64(frames) : start32(frames) };
+  const { arch } = options;
+  let start = standardStarts[arch].get(frames);
+  if (!start) {
+    start = arch === 'x86_64' ? start64(frames) : start32(frames);
+    standardStarts[arch].set(frames, start);
+  }
+  return { ...options, frames, start };
 }
 
 /** Virtual address of window 0, as the low and high 32 bits; window i is i pages further. */
