@@ -27,13 +27,7 @@ export function subsetOperations(frames: number, slots: number): Operation[] {
 
 export function subsetSearch(frames: number, slots: number, symmetry: boolean): Search {
   const court = { defects: new Set<never>(), alone: true, quirks: 'intended' } as const;
-  return {
-    machine: subsetMachine(frames),
-    operations: subsetOperations(frames, slots),
-    court,
-    symmetry,
-    leftOut: 0,
-  };
+  return { machine: subsetMachine(frames), operations: subsetOperations(frames, slots), court, symmetry };
 }
 
 /** Draws as subset.c does, and runs what it draws; the digest of the answers. */

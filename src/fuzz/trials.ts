@@ -38,7 +38,11 @@ export class Trials {
   answers = new Int32Array(0);
   private readonly pairs: ByStart<Lockstep>;
 
-  constructor(newLockstep: () => Lockstep) {
+  /** Of what shrinking tries, only that is run here with which the `screen` finds something wrong. */
+  constructor(
+    newLockstep: () => Lockstep,
+    private readonly screen?: Trials,
+  ) {
     this.pairs = new ByStart(newLockstep);
   }
 
@@ -57,9 +61,17 @@ export class Trials {
     const quick = this.run(program, false);
     const thorough = !(quick && sameFailure(quick, failure));
     const isAllowed = ({ machine }: Candidate) => arches?.includes(machine.arch) ?? true;
-    return new Reducer(program, failure, (candidate) =>
-      isAllowed(candidate) ? this.run(candidate, thorough) : undefined,
+    const screen = this.screenThatSees(program, failure, thorough);
+    return new Reducer(program, failure, (candidate, isProof) =>
+      isAllowed(candidate) && (isProof || !screen || screen.run(candidate, thorough))
+        ? this.run(candidate, thorough)
+        : undefined,
     );
+  }
+
+  private screenThatSees(program: Candidate, failure: Failure, thorough: boolean): Trials | undefined {
+    const seen = this.screen?.run(program, thorough);
+    return seen && sameFailure(seen, failure) ? this.screen : undefined;
   }
 
   /** The optimized model's answers to a program that fails, by record; unknown where a model gave up. */
@@ -75,7 +87,16 @@ export class Trials {
 }
 
 export function trialsOf(court: Court, compares: 'each' | 'end' = 'each'): Trials {
-  return new Trials(() => lockstepOf(court, compares));
+  const isScreened = court.defects.size > 0 && !court.alone;
+  return new Trials(() => lockstepOf(court, compares), isScreened ? screenOf(court) : undefined);
+}
+
+/**
+ * Where mistakes are made on purpose, an optimized model that makes none stands for the reference model: it finds out
+ * sooner that a program shows none of them.
+ */
+function screenOf({ defects }: Court): Trials {
+  return new Trials(() => new Lockstep(new OptimizedModel(), new OptimizedModel(defects)));
 }
 
 /** The models that judge by these rules, side by side. */

@@ -6,9 +6,13 @@ import { renamed } from './names.js';
 import type { Steps } from './pass.js';
 import { otherNumbers } from './events.js';
 
+/** Most operations of a program of which one is left out on the way. */
+const LENGTH_MAX = 8;
+
 /**
  * The pass from x86_32 to x86_64, which more people know and can try: the program as it is, and with the uppermost
- * table and level for the uppermost, events a little sooner or later, as four levels take other work than three.
+ * table and level for the uppermost, events a little sooner or later, as four levels take other work than three; and
+ * one operation less, with lost races for events.
  */
 export function* architecture(draft: Draft): Steps {
   const { start: _start, frames, ...options } = draft.machine;
@@ -20,7 +24,21 @@ export function* architecture(draft: Draft): Steps {
   const pins = raised.operations.map((operation): Operation =>
     operation.kind === 'pin' && operation.level === 3 ? { ...operation, level: 4 } : operation,
   );
-  for (const { operations } of [moved, raised, { operations: pins }])
+  for (const { operations } of [moved, raised, { operations: pins }]) {
     for (const timed of [operations, ...otherNumbers(operations)])
       if (yield { machine, operations: timed }) return;
+    if (operations.length > LENGTH_MAX) continue;
+    for (let i = 0; i < operations.length; i++) {
+      const fewer = operations.toSpliced(i, 1);
+      for (const timed of [...otherNumbers(fewer), ...otherNumbers(asRaces(fewer))])
+        if (yield { machine, operations: timed }) return;
+    }
+  }
+}
+
+/** With lost races in the place of events. */
+function asRaces(operations: readonly Operation[]): Operation[] {
+  return operations.map(({ preempt, ...rest }) =>
+    preempt === undefined ? rest : { ...rest, contend: preempt },
+  );
 }

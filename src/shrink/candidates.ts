@@ -5,6 +5,7 @@ import { environment, machine } from './environment.js';
 import { exchange } from './exchange.js';
 import { isSmaller } from './order.js';
 import type { Pass } from './pass.js';
+import { plainer } from './plainer.js';
 import { blocks, elements, groups } from './remove.js';
 import { frames, slots } from './rename.js';
 import { regrow } from './regrow.js';
@@ -28,6 +29,7 @@ export const PASSES: readonly Pass[] = [
   windows,
   exchange,
   substitute,
+  plainer,
   regrow,
 ];
 

@@ -7,6 +7,9 @@ import { renamed } from './names.js';
 import type { Steps } from './pass.js';
 import { smallerNumbers } from './simpler.js';
 
+/** Most operations that are shared out between vCPUs in every way. */
+const SHARED_MAX = 7;
+
 export function* machine(draft: Draft): Steps {
   const start = draft.machine;
   const cpus = cpusOf(draft);
@@ -50,9 +53,23 @@ function* cpus(draft: Draft): Steps {
       draft = (yield renamed(draft, { cpu: swapped })) ?? draft;
     }
   }
+  yield* sharedOut(draft);
+}
+
+/** Every way to share the operations out between the first vCPU and another. */
+function* sharedOut({ machine, operations }: Draft): Steps {
+  if (operations.length > SHARED_MAX) return;
+  for (const cpu of new Set(operations.flatMap(({ cpu }) => cpu ?? []))) {
+    for (let others = 0; others < 1 << operations.length; others++) {
+      const shared = operations.map(({ cpu: _cpu, ...rest }, i) =>
+        (others >> i) & 1 ? { ...rest, cpu } : rest,
+      );
+      if (yield { machine, operations: shared }) return;
+    }
+  }
 }
 
 /** Fewest virtual CPUs with which the program makes sense. */
-function cpusOf({ operations }: Draft): number {
+export function cpusOf({ operations }: Draft): number {
   return 1 + Math.max(0, ...operations.map(({ cpu = 0 }) => cpu));
 }

@@ -44,7 +44,8 @@ export interface ReduceOptions {
   readonly onStep?: (best: Candidate, runs: number) => void;
 }
 
-export type Run = (candidate: Candidate) => Failure | undefined;
+/** What the program fails with, if it does. For the proof it is asked again, of programs that may have been tried before. */
+export type Run = (candidate: Candidate, isProof: boolean) => Failure | undefined;
 
 /** Yields programs to run and gets what each fails with. */
 type Runs<T> = Generator<Candidate, T, Failure | undefined>;
@@ -79,6 +80,7 @@ export class Reducer {
   private readonly met = new Map<string, Finding>();
   private readonly work: Runs<void>;
   private proof: readonly Removal[] = [];
+  private isProof = false;
   private done = false;
 
   constructor(
@@ -95,7 +97,7 @@ export class Reducer {
   /** Runs that many programs more, fewer where the reduction is complete; whether it is. */
   advance(runs: number): boolean {
     const until = this.runs + runs;
-    while (this.wanted && this.runs < until) this.tell(this.run!(this.wanted));
+    while (this.wanted && this.runs < until) this.tell(this.run!(this.wanted, this.isProof));
     return this.done;
   }
 
@@ -130,9 +132,10 @@ export class Reducer {
   /** The whole reduction. */
   private *steps(): Runs<void> {
     yield* this.tryOut(cutAfter(this.best, this.failure));
-    for (let before: Draft | undefined; before !== this.best;) {
-      before = this.best;
-      for (const pass of PASSES) yield* this.exhaust(pass(this.best));
+    for (let unchanged = 0, i = 0; unchanged < PASSES.length; i = (i + 1) % PASSES.length) {
+      const before = this.best;
+      yield* this.exhaust(PASSES[i]!(before));
+      unchanged = this.best === before ? unchanged + 1 : 0;
     }
     this.proof = yield* this.prove();
   }
@@ -159,7 +162,7 @@ export class Reducer {
 
   private *outcome(candidate: Candidate): Runs<Failure | undefined> {
     const key = this.keyOf(candidate);
-    if (this.tried.has(key)) return this.tried.get(key);
+    if (!this.isProof && this.tried.has(key)) return this.tried.get(key);
     const failure = yield candidate;
     this.runs++;
     this.tried.set(key, failure);
@@ -175,6 +178,7 @@ export class Reducer {
 
   private *prove(): Runs<Removal[]> {
     const proof: Removal[] = [];
+    this.isProof = true;
     for (const { path, draft } of singleRemovals(this.best))
       proof.push({ path, failure: yield* this.outcome(candidateOf(draft)) });
     return proof;

@@ -1,88 +1,131 @@
 /**
- * The pass that puts any two operations in the place of two or three that follow each other, or of all that comes
- * before. An interrupted program keeps its shape under all other passes when what its event needs can be prepared
- * in another way altogether.
+ * The pass that puts any two operations in the place of two; in an interrupted program also in the place of three, or
+ * of all that comes before the last. A program keeps its shape under all other passes when what its last
+ * operation needs can be prepared in another way altogether.
  */
-import { OptimizedModel } from '../../models/optimized/model.js';
-import { StateDigest } from '../../properties/incremental/digest.js';
 import type { Operation } from '../program/operation.js';
-import { RECORD, span } from '../program/record.js';
-import { candidateOf, type Draft } from './draft.js';
-import { isInterrupted } from './events.js';
-import { isSmaller } from './order.js';
+import type { Draft } from './draft.js';
+import { isInterrupted, otherNumbers } from './events.js';
+import { compare, isSmaller } from './order.js';
 import type { Steps } from './pass.js';
-import { interruptedForms, nearRequests } from './vocabulary.js';
+import { Scout } from './scout.js';
+import { interruptedForms, nearRequests, onCpusOf } from './vocabulary.js';
 
 /** Operations of a program for which this is tried. */
 const LENGTH_MIN = 3;
 const LENGTH_MAX = 7;
+/** Most operations of which any two are tried, wherever they stand, and most words for that: two of them stand in their place. */
+const PAIRS_MAX = 5;
+const WORDS_MAX = 150;
 
 export function* regrow(draft: Draft): Steps {
-  const { operations, machine } = draft;
-  const { length } = operations;
-  if (length < LENGTH_MIN || length > LENGTH_MAX || machine.frames === 0) return;
-  if (!operations.some(isInterrupted)) return;
-  const isSimpler = (a: Operation, b: Operation) =>
-    isSmaller({ machine, operations: [a] }, { machine, operations: [b] });
+  const { length } = draft.operations;
+  if (length < LENGTH_MIN || length > LENGTH_MAX || draft.machine.frames === 0) return;
   const scout = new Scout();
-  const plain = nearRequests(draft);
-  const isContended = operations.some(({ contend }) => contend !== undefined);
-  const interrupted = [
-    ...plain,
-    ...interruptedForms(plain, draft).filter(({ contend }) => isContended || contend === undefined),
-  ];
-  for (const [at, end] of stretches(length)) {
+  const vocabulary = new Vocabulary(draft);
+  if (draft.operations.some(isInterrupted) && (yield* rows(draft, vocabulary, scout))) return;
+  if (length <= PAIRS_MAX && vocabulary.plain.length <= WORDS_MAX) yield* pairs(draft, vocabulary, scout);
+}
+
+/** What may stand in the place of operations. Words for what is interrupted are many more. */
+class Vocabulary {
+  readonly plain: readonly Operation[];
+  private readonly interrupted: readonly Operation[];
+
+  constructor(private readonly draft: Draft) {
+    const { machine, operations } = draft;
+    const isContended = operations.some(({ contend }) => contend !== undefined);
+    const forms = (words: readonly Operation[]) =>
+      [...words].sort((a, b) => compare({ machine, operations: [a] }, { machine, operations: [b] }));
+    const near = nearRequests(draft);
+    this.plain = forms(near);
+    this.interrupted = forms([
+      ...near,
+      ...interruptedForms(near, draft).filter(({ contend }) => isContended || contend === undefined),
+    ]);
+  }
+
+  /** From the simplest on. */
+  for(those: readonly Operation[]): readonly Operation[] {
+    return onCpusOf(those, those.some(isInterrupted) ? this.interrupted : this.plain);
+  }
+
+  isSimpler(a: Operation, b: Operation): boolean {
+    const { machine } = this.draft;
+    return isSmaller({ machine, operations: [a] }, { machine, operations: [b] });
+  }
+}
+
+/**
+ * Two operations in a row in the place of some, the first of which stood there; whether that was taken. Which two lead
+ * to different states does not depend on what they replace.
+ */
+function* rows(
+  { machine, operations }: Draft,
+  vocabulary: Vocabulary,
+  scout: Scout,
+): Generator<Draft, boolean, Draft | undefined> {
+  for (let at = 0; at + 1 < operations.length; at++) {
     const before = operations.slice(0, at);
-    const after = operations.slice(end);
-    const words = operations.slice(at, end).some(isInterrupted) ? interrupted : plain;
-    for (const first of scout.different({ machine, operations: before }, words)) {
-      if (end - at === 2 && !isSimpler(first, operations[at]!)) continue;
-      const begun = { machine, operations: [...before, first] };
-      if (end - at > 2 && (yield { machine, operations: [...begun.operations, ...after] })) return;
-      const seconds = after.length > 0 ? scout.different(begun, words) : words;
-      for (const second of seconds)
-        if (yield { machine, operations: [...begun.operations, second, ...after] }) return;
+    const gaps = [...gapsFrom(at, operations.length)].map((gap) => gap.map((i) => operations[i]!));
+    for (const isEvent of [false, true]) {
+      const gone = gaps.filter((gap) => gap.some(isInterrupted) === isEvent);
+      const ends = gone.map((gap) => operations.slice(at).filter((operation) => !gap.includes(operation)));
+      const words = vocabulary.for(gone.flat());
+      const known = new Set<string>();
+      for (const first of gone.length > 0 ? scout.different({ machine, operations: before }, words) : []) {
+        const begun = [...before, first];
+        for (const end of ends) if (yield { machine, operations: [...begun, ...end] }) return true;
+        const seconds = ends.some((end) => end.length === 0)
+          ? words
+          : scout.different({ machine, operations: begun }, words, known);
+        for (const second of seconds) {
+          const isLess = isEvent && !isInterrupted(first) && !isInterrupted(second);
+          for (const end of ends)
+            for (const timed of isLess ? [end, ...otherNumbers(end)] : [end])
+              if (yield { machine, operations: [...begun, second, ...timed] }) return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+/** What two operations in a row are to replace: all but the last, or one more; this one and any two or one after it. */
+function* gapsFrom(at: number, length: number): Generator<readonly number[]> {
+  const beginning = Array.from({ length: length - 1 - at }, (_, i) => at + i);
+  if (beginning.length > 3) yield beginning;
+  if (beginning.length > 4) for (const i of beginning.slice(1)) yield beginning.filter((j) => j !== i);
+  for (let i = at + 1; i < length; i++) {
+    for (let j = i + 1; j < length; j++) yield [at, i, j];
+    if (length > PAIRS_MAX) yield [at, i];
+  }
+}
+
+/** Any two operations by two others, wherever they stand; with an event less, what stays may be interrupted at another time. */
+function* pairs({ machine, operations }: Draft, vocabulary: Vocabulary, scout: Scout): Steps {
+  for (const [i, j] of pairsOf(operations)) {
+    const [a, b] = [operations[i]!, operations[j]!];
+    const before = operations.slice(0, i);
+    const between = operations.slice(i + 1, j);
+    const after = operations.slice(j + 1);
+    const isFree = isInterrupted(b) || b.cpu !== undefined;
+    const firsts = vocabulary.for([a]).filter((word) => isFree || !vocabulary.isSimpler(a, word));
+    const seconds = vocabulary.for([b]);
+    const known = new Set<string>();
+    for (const first of scout.different({ machine, operations: before }, firsts)) {
+      const begun = [...before, first, ...between];
+      const others =
+        after.length > 0 ? scout.different({ machine, operations: begun }, seconds, known) : seconds;
+      for (const second of others) {
+        const isLess = [a, b].filter(isInterrupted).length > [first, second].filter(isInterrupted).length;
+        for (const rest of isLess ? [after, ...otherNumbers(after)] : [after])
+          if (yield { machine, operations: [...begun, second, ...rest] }) return;
+      }
     }
   }
 }
 
-/** First and one past the last of what is replaced: long beginnings first, then three in a row, then two. */
-function* stretches(length: number): Generator<[at: number, end: number]> {
-  for (let end = length - 1; end > 3; end--) yield [0, end];
-  for (const size of [3, 2]) for (let at = 0; at + size <= length; at++) yield [at, at + size];
-}
-
-/** Tries operations on a model by itself, to leave out those that come to the same. */
-class Scout {
-  private readonly model = new OptimizedModel();
-  private readonly digest = new StateDigest(this.model);
-
-  /** The first of the operations that lead to each state, without those that change nothing. */
-  different(draft: Draft, words: readonly Operation[]): Operation[] {
-    const states = new Set([this.stateAfter(draft)]);
-    return words.filter((word) => {
-      const state = this.stateAfter({ ...draft, operations: [...draft.operations, word] });
-      if (states.has(state)) return false;
-      states.add(state);
-      return true;
-    });
-  }
-
-  private stateAfter(draft: Draft): string {
-    const { machine, code } = candidateOf(draft);
-    const { model, digest } = this;
-    if (model.machine === machine) {
-      model.reset();
-      digest.reset();
-    } else {
-      model.start(machine);
-      digest.read();
-    }
-    const answers = new Int32Array(code.length / RECORD);
-    for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
-      model.run(code, at, answers);
-      digest.follow();
-    }
-    return digest.toString();
-  }
+function* pairsOf(operations: readonly Operation[]): Generator<[i: number, j: number]> {
+  for (let i = 0; i < operations.length; i++) for (let j = i + 1; j < operations.length; j++) yield [i, j];
 }

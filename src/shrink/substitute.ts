@@ -6,7 +6,7 @@ import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
 import { isInterrupted, otherNumbers } from './events.js';
 import type { Steps } from './pass.js';
-import { interruptedForms, plainRequests } from './vocabulary.js';
+import { interruptedForms, onCpusOf, plainRequests } from './vocabulary.js';
 
 /** Most operations of a program for which this is tried. */
 const LENGTH_MAX = 8;
@@ -16,7 +16,8 @@ export function* substitute(draft: Draft): Steps {
   if (length > LENGTH_MAX || draft.machine.frames === 0) return;
   const plain = plainRequests(draft);
   const interrupted = [...plain, ...interruptedForms(plain, draft)];
-  const wordsFor = (...those: readonly Operation[]) => (those.some(isInterrupted) ? interrupted : plain);
+  const wordsFor = (...those: readonly Operation[]) =>
+    onCpusOf(those, those.some(isInterrupted) ? interrupted : plain);
   for (let a = 0; a < length; a++) {
     for (let b = a + 1; b < length; b++) {
       const rest = draft.operations.filter((_, i) => i !== a && i !== b);

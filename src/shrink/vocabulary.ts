@@ -9,6 +9,7 @@ import {
   type Request,
 } from '../program/operation.js';
 import type { Draft } from './draft.js';
+import { isInterrupted } from './events.js';
 import { visit, windowAddress } from './names.js';
 import { BOOT_TABLES } from './simpler.js';
 import { sceneOf } from './simplify.js';
@@ -50,13 +51,15 @@ export function plainRequests(draft: Draft): Request[] {
 }
 
 /**
- * What tables are built and taken down with, on the program's own frames: entries without rights in the slots that
- * it uses, pins, base pointers, and the windows' mappings away, all or the first.
+ * What tables are built and taken down with, on the program's own frames: entries in the slots that it uses
+ * (without rights where something is interrupted: there it takes more of them), pins, base pointers, and the windows' mappings away, all or the first.
  */
 export function nearRequests(draft: Draft): Request[] {
   const { frames, slots } = usedIn(draft);
   const root = BOOT_TABLES[draft.machine.arch].at(-1)!;
   const tables = [...frames].filter((mfn) => mfn !== 0);
+  const rights = draft.operations.some(isInterrupted) ? [P] : [P, P | RW];
+  const children = new Set([...tables, ...BOOT_TABLES[draft.machine.arch]]);
   const requests: Request[] = [
     normalUpdate(BOOT_MFN.B2, WINDOWS_SLOT, ZERO),
     normalUpdate(BOOT_MFN.B1, 0, ZERO),
@@ -66,7 +69,8 @@ export function nearRequests(draft: Draft): Request[] {
   for (const mfn of tables) {
     for (const slot of slots) {
       requests.push(normalUpdate(mfn, slot, ZERO));
-      for (const to of tables) requests.push(normalUpdate(mfn, slot, { mfn: to, flags: P }));
+      for (const to of children)
+        for (const flags of rights) requests.push(normalUpdate(mfn, slot, { mfn: to, flags }));
     }
     for (const level of [1, 2, 3, 4] as const) requests.push({ kind: 'pin', level, mfn });
   }
@@ -93,6 +97,15 @@ function usedIn(draft: Draft) {
     slot: (_, slot) => (used.slots.add(slot), slot),
   });
   return used;
+}
+
+/** The words on each vCPU that runs one of the operations. */
+export function onCpusOf(
+  operations: readonly Operation[],
+  words: readonly Operation[],
+): readonly Operation[] {
+  const cpus = new Set(operations.flatMap(({ cpu }) => cpu ?? []));
+  return [...words, ...[...cpus].flatMap((cpu) => words.map((word) => ({ ...word, cpu })))];
 }
 
 /** The requests with an early event or lost race, or one of the program's own, where they can be interrupted. */

@@ -11,7 +11,7 @@ import { RandomOperations } from '../properties/random-operations.js';
 
 /** Programs of a few random operations of the kinds that the recordings have. */
 const PROGRAMS = (['x86_64', 'x86_32'] as const).flatMap((arch) =>
-  Array.from({ length: 12 }, (_, seed) => {
+  Array.from({ length: 8 }, (_, seed) => {
     const machine = { ...machineOf(arch, 8), debugBuild: seed % 2 === 0 };
     const random = new RandomOperations(`candidates ${arch} ${seed}`, machine);
     return candidateOf({ machine, operations: Array.from({ length: 3 }, () => random.next()) });
