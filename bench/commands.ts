@@ -51,13 +51,22 @@ class Command implements fc.Command<object, number[]> {
   }
 }
 
-/** A machine, and a sequence of at most `most` commands for it. */
+/** A machine, and a sequence of at most `most` commands for it that make a program. */
 export function sequences(arch: Arch, most: number) {
-  const byVcpus = new Map<number, fc.Arbitrary<Iterable<fc.Command<object, number[]>>>>();
+  return sequencesOf(arch, most, (operation) => new Command(operation));
+}
+
+/** A machine, and a sequence of at most `most` commands for it, each made of an operation. */
+export function sequencesOf<Model extends object, Real>(
+  arch: Arch,
+  most: number,
+  commandOf: (operation: Operation) => fc.Command<Model, Real>,
+) {
+  const byVcpus = new Map<number, fc.Arbitrary<Iterable<fc.Command<Model, Real>>>>();
   const commandsFor = (machine: Machine) => {
     const { vcpus } = machine;
     if (!byVcpus.has(vcpus)) {
-      const kinds = operations(arch, vcpus).map((kind) => kind.map((operation) => new Command(operation)));
+      const kinds = operations(arch, vcpus).map((kind) => kind.map(commandOf));
       // Without `size` fast-check would stop at ten commands, whatever `maxCommands` says.
       byVcpus.set(vcpus, fc.commands(kinds, { maxCommands: most, size: 'max', disableReplayLog: true }));
     }

@@ -1,6 +1,6 @@
 /**
  * How fast the models run generated programs of 8 frames, on machines of 8 frames and of a Linux guest's size, and
- * whether they allocate while they do. `npm run bench`; figures as `name: value unit`, medians of several passes.
+ * whether they allocate while they do; and `pvmmu fuzz` beside `fc.commands` (`fuzzing.ts`). `npm run bench`; figures as `name: value unit`, medians of several passes.
  */
 import '../src/engine.js';
 import { LOCKSTEP_MODES, type LockstepMode, Panel, SAMPLE } from '../src/fuzz/panel.js';
@@ -10,6 +10,7 @@ import { ReferenceModel } from '../models/reference/model.js';
 import { OP_DESTROY, operationStarts, RECORD, span, W_OPCODE } from '../src/program/record.js';
 import { replayFile } from '../src/replay/replay.js';
 import { median, print } from './figures.js';
+import { compareFuzzing } from './fuzzing.js';
 import { drawWork, enlarged, LENGTH, operationsIn, type Work } from './work.js';
 
 const PASSES = 9;
@@ -158,6 +159,8 @@ for (let i = 0; i < 5; i++) {
   times.push((performance.now() - begin) / 1000);
 }
 print('Linux boot replayed on the optimized model', median(times), 's');
+
+compareFuzzing();
 
 /** Not of a domain that is destroyed: every frame that it has is given back then, whatever its size. */
 function isKept(code: Int32Array): boolean {

@@ -56,7 +56,8 @@ export class Outcomes {
     return Object.fromEntries(answers.filter(([, count]) => count > 0));
   }
 
-  private sum(code: number): number {
+  /** How often any operation gave this answer. */
+  sum(code: number): number {
     let sum = 0;
     for (let at = code; at < this.counts.length; at += CODES) sum += this.counts[at]!;
     return sum;

@@ -14,7 +14,7 @@ export function stream(name: string): Draw {
  * the generator again for every other one of them.
  */
 class Stream implements Draw {
-  /** Three fractions, and the carry: a whole number. */
+  /** Three fractions, which are whole numbers of 2^-32, and the carry, a whole number. */
   private readonly state: Float64Array;
 
   constructor(name: string) {
@@ -31,6 +31,6 @@ class Stream implements Draw {
     state[1] = state[2]!;
     state[2] = fraction;
     state[3] = carry;
-    return (((((fraction * 0x1_0000_0000) | 0) >>> 0) / 0x1_0000_0000) * limit) | 0;
+    return (fraction * limit) | 0;
   }
 }
