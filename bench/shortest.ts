@@ -99,6 +99,7 @@ async function prove(defect: Defect, scope: Scope, known: number): Promise<Proof
     boot: true,
     court,
     symmetry: false,
+    leftOut: 0,
   };
   const states = new States(MEMORY, join(folder, 'states'));
   states.add(...new Expander(search, () => false).startDigest(), 0, 0);

@@ -24,7 +24,7 @@ export async function explore(folder: string, exploration: Exploration): Promise
   const states = new States(MEMORY, join(folder, 'states'));
   states.add(...new Expander(search, () => false).startDigest(), 0, 0);
   const pool = new Pool({ workers, data: { work: 'expand', search, table: states.table } });
-  await pool.run({ paths: new Uint16Array(0), depth: 0, states: 0 }); // the workers are up
+  await pool.run({ paths: new Uint32Array(0), depth: 0, states: 0 }); // the workers are up
   const begin = performance.now();
   const { end, stage } = await exploreAll(
     {

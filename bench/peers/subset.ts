@@ -27,7 +27,13 @@ export function subsetOperations(frames: number, slots: number): Operation[] {
 
 export function subsetSearch(frames: number, slots: number, symmetry: boolean): Search {
   const court = { defects: new Set<never>(), alone: true, quirks: 'intended' } as const;
-  return { machine: subsetMachine(frames), operations: subsetOperations(frames, slots), court, symmetry };
+  return {
+    machine: subsetMachine(frames),
+    operations: subsetOperations(frames, slots),
+    court,
+    symmetry,
+    leftOut: 0,
+  };
 }
 
 /** Draws as subset.c does, and runs what it draws; the digest of the answers. */

@@ -13,9 +13,11 @@ import type { Chunk, Expansion, Search } from '../exhaustive/expander.js';
 import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../exhaustive/exhaustive.js';
 import { alphabetOf, type Scope, scopeMachine } from '../exhaustive/scope.js';
 import { States } from '../exhaustive/states.js';
+import { areNumbered } from '../exhaustive/steps.js';
 import { Cells } from '../fuzz/cells.js';
 import { courtText, trialsOf } from '../fuzz/trials.js';
 import type { Arch } from '../program/machine.js';
+import { operationStarts } from '../program/record.js';
 import { candidateText } from '../shrink/text.js';
 import { TextError } from '../text/error.js';
 import { Pool } from '../workers/pool.js';
@@ -32,6 +34,7 @@ export interface ExhaustiveOptions extends CourtOptions {
   readonly jobs?: number;
   readonly memory?: number;
   readonly symmetry?: boolean;
+  readonly reduction?: boolean;
   readonly json?: true;
 }
 
@@ -41,7 +44,7 @@ const SLOTS_DEFAULT = 1;
 const MEMORY_DEFAULT_MIB = 512;
 const MIB = 2 ** 20;
 const SHOW_EVERY_MS = 200;
-const EXIT = { violation: 1, complete: 0, depth: 0, interrupted: 130 } as const;
+const EXIT = { violation: 1, complete: 0, depth: 0, interrupted: 130, unsound: 2 } as const;
 
 /** @throws TextError if the state of an earlier run cannot be read, or this one's cannot be written. */
 export async function exploreExhaustively(options: ExhaustiveOptions): Promise<void> {
@@ -51,8 +54,20 @@ export async function exploreExhaustively(options: ExhaustiveOptions): Promise<v
     throw new InvalidArgumentError(
       `--defect ${unseen.id} shows in what a TLB holds, which is no part of the states explored; expected another defect`,
     );
-  const run = new ExhaustiveRun(scopeOf(options), options);
-  process.exitCode = EXIT[await run.run()];
+  const scope = scopeOf(options);
+  const reduced = isReducible(scope, options)
+    ? await new ExhaustiveRun(scope, options, scope.slots).run()
+    : undefined;
+  const isDone = reduced === 'complete' || reduced === 'interrupted';
+  // How short a program can be that fails, states that leave something out do not tell.
+  process.exitCode = EXIT[isDone ? reduced : await new ExhaustiveRun(scope, options, 0).run()];
+}
+
+/** A depth counts operations, of which a step may be several. */
+function isReducible(scope: Scope, { reduction = true, depth }: ExhaustiveOptions): boolean {
+  const { frames, slots, quirks, bootTables } = scope;
+  const isWhole = reduction && depth === undefined && !bootTables && quirks === 'intended';
+  return isWhole && areNumbered(alphabetOf(scope).length, frames, slots);
 }
 
 function scopeOf({
@@ -77,6 +92,7 @@ class ExhaustiveRun {
   constructor(
     private readonly scope: Scope,
     private readonly options: ExhaustiveOptions,
+    leftOut: number,
   ) {
     const symmetry = (options.symmetry ?? true) && !scope.bootTables;
     const operations = alphabetOf(scope);
@@ -86,6 +102,7 @@ class ExhaustiveRun {
       boot: scope.bootTables,
       court: courtOf(options),
       symmetry,
+      leftOut,
     };
     this.expander = new Expander(this.search, () => false);
     this.workers = options.jobs ?? availableParallelism();
@@ -138,7 +155,9 @@ class ExhaustiveRun {
         stage ?? FIRST_STAGE,
       );
       progress.stop();
-      this.report(verdict, states.count);
+      if (search.leftOut === 0 || verdict.end === 'complete' || verdict.end === 'interrupted')
+        this.report(verdict, states.count);
+      else this.sayReduced(verdict);
       done = verdict.end !== 'interrupted';
       return verdict.end;
     } catch (error) {
@@ -157,10 +176,11 @@ class ExhaustiveRun {
   /** What is explored, as it is said and as runs are told apart by. */
   private scopeText(): string {
     const { scope, search } = this;
-    const { court, symmetry } = search;
+    const { court, symmetry, leftOut } = search;
     const options = courtText(court);
     const size = `${scope.arch}, ${scope.frames} frames x ${scope.slots} slots${scope.bootTables ? ' and boot tables' : ''}`;
-    return `${size}${symmetry ? '' : ', no symmetry'}${options === '' ? '' : `, ${options}`}`;
+    const states = leftOut === 0 ? ', every state' : '';
+    return `${size}${states}${symmetry ? '' : ', no symmetry'}${options === '' ? '' : `, ${options}`}`;
   }
 
   /** Of an earlier run of the same that was not completed. */
@@ -184,25 +204,18 @@ class ExhaustiveRun {
 
   private report({ end, stage, violation }: Verdict, count: number): void {
     const { scope, search } = this;
-    const { machine, court } = search;
     const seconds = this.seconds();
     const unreached = unreachedCells(stage.cells, scope.arch);
     const collision = (count * count) / 2 ** 65;
     if (end !== 'interrupted') this.keep(stage, true);
-    let text: string | undefined;
+    const text = violation && this.sayFound(violation);
     if (violation) {
-      const program = { machine, code: this.expander.program(violation.path) };
-      const trials = trialsOf(court);
-      const failure = trials.run(program) ?? violation.failure;
-      text = candidateText(program, 'counterexample', trials.answersTo(program, failure));
-      this.say(`\nFound: ${whatFailed(failure)}\n${failure.message}\n`);
-      this.say(text);
       this.say(`Shortest: no program of fewer than ${violation.path.length} operations of this scope fails.`);
     } else this.say(this.endText(end, stage));
-    if (end === 'complete')
-      this.say(
-        `Rows of outcomes with answers proved unreachable in this scope: ${unreached.length} (--json lists them)`,
-      );
+    if (end === 'complete') {
+      this.say('Answers that no program of this scope gets, by row of outcomes:');
+      for (const row of unreached) this.say(`  ${row}`);
+    }
     const rates = `${Math.round(stage.transitions / seconds)} transitions/s, ${Math.round(count / seconds)} states/s`;
     const bound = `collision bound ${collision.toExponential(1)}`;
     this.say(
@@ -221,11 +234,35 @@ class ExhaustiveRun {
         depth,
         length,
         program: text,
+        reduced: search.leftOut > 0,
         unreached,
         collision,
         seconds,
       }),
     );
+  }
+
+  /** States that leave something out tell no shortest counterexample; those that leave out nothing are explored next. */
+  private sayReduced({ end, stage, violation }: Verdict): void {
+    this.keep(stage, true);
+    if (violation) this.sayFound(violation);
+    const why =
+      end === 'unsound'
+        ? 'What is left out of states makes a difference to a model with this defect.'
+        : 'There may be a shorter one.';
+    this.say(`${why} Now all programs, shortest first.\n`);
+  }
+
+  /** Says what failed; the program's text. */
+  private sayFound({ path, failure: first }: NonNullable<Verdict['violation']>): string {
+    const { machine, court } = this.search;
+    const program = { machine, code: this.expander.program(path) };
+    const trials = trialsOf(court);
+    const failure = trials.run(program) ?? { ...first, operation: operationStarts(program.code).length - 1 };
+    const text = candidateText(program, 'counterexample', trials.answersTo(program, failure));
+    this.say(`\nFound: ${whatFailed(failure)}\n${failure.message}\n`);
+    this.say(text);
+    return text;
   }
 
   private endText(end: Verdict['end'], { depth }: Stage): string {

@@ -47,6 +47,10 @@ export const exploreCommand = addCourtOptions(new CliCommand('explore'))
     wholeNumber('MiB', MEMORY_MAX),
   )
   .option('--no-symmetry', 'tell states apart that differ in the names of frames only')
+  .option(
+    '--no-reduction',
+    'tell states apart by the contents of frames that are no table, too (always with --depth)',
+  )
   .option('--json', 'the result as one JSON object')
   .example('all programs on two frames with one slot each', 'explore --exhaustive --frames 2 --slots 1')
   .example('the shortest program that shows XSA-182', 'explore --exhaustive --defect xsa-182')

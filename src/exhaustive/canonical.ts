@@ -5,13 +5,16 @@
  * renamed state has the renamed successors. Slots are not alike: a validation that fails has adjusted the entries
  * before the one that it fails at, so what is left depends on their order (rules 2.2, 2.6).
  *
+ * Of frames that are no table the contents may be left out, and with them what nobody can tell from that (`left-out.ts`).
+ *
  * Of the renamings only those are tried that put the frames in the order of their colours: what a frame is by itself,
  * whatever the frames are called. Mostly that is one.
  */
 import type { ModelState } from '../../models/model.js';
 import type { Changes } from '../../models/x86/changes.js';
-import { mfnOf, SLOTS } from '../../models/x86/entry.js';
+import { A, D, G, mfnOf, P, SLOTS, US } from '../../models/x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED } from '../../models/x86/page-type.js';
+import { holdsData } from './left-out.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Machine, type Range } from '../program/machine.js';
 
 const { B1, B4, K3 } = BOOT_MFN;
@@ -44,17 +47,27 @@ export class Canonical {
   private hashHigh = 0;
 
   private readonly lastBoot: number;
+  /** Of a window that maps its frame read-only, as Xen stores it. */
+  private readonly readOnly: number;
+  /** Flags that an entry may have kept from what its frame was before, and that no operation looks at. */
+  private readonly kept: number;
 
-  /** Of this machine; `boot` says whether the alphabet has operations on the contents of boot tables besides windows. */
+  /**
+   * Of this machine; `boot` says whether the alphabet has operations on the contents of boot tables besides windows.
+   * `leftOut` is the number of slots of each frame that are left out while the frame is no table.
+   */
   constructor(
     private readonly state: ModelState,
     { arch, frames, start }: Machine,
     private readonly symmetry: boolean,
     private readonly boot: boolean,
+    private readonly leftOut: number,
   ) {
     this.frames = frames;
     const [{ mfn, count }] = start.ram as [Range]; // those without a name follow
     this.lastBoot = boot ? mfn + count - 1 : arch === 'x86_64' ? B4 : K3;
+    this.readOnly = arch === 'x86_64' ? P | US | G : P | US;
+    this.kept = leftOut === 0 ? 0 : arch === 'x86_64' ? A | D : A | D | US;
     const own = Array.from({ length: frames }, (_, i) => i);
     this.orders = (symmetry ? permutations(own) : [own]).map((one) => Int32Array.from(one));
     this.colours = new Int32Array(frames);
@@ -78,6 +91,15 @@ export class Canonical {
     this.readDigest();
     this.bootLow = bootLow;
     this.bootHigh = bootHigh;
+  }
+
+  /** Something changed that no digest tells: what is known of a frame that no operation names. */
+  missesSome({ frames, frameCount }: Changes): boolean {
+    for (let i = 0; i < frameCount; i++) {
+      const mfn = frames[i]!;
+      if (this.frameBit(mfn) === 0 && (mfn < B1 || mfn > this.lastBoot)) return true;
+    }
+    return false;
   }
 
   private concernsBoot({ frames, frameCount }: Changes): boolean {
@@ -136,15 +158,20 @@ export class Canonical {
     const { state } = this;
     const mfn = FIRST_FRAME_MFN + i;
     let colour = mixed(0, this.infoOf(mfn));
-    colour = mixed(colour, state.typeCount(mfn) ^ (state.generalCount(mfn) << 16));
-    colour = mixed(colour, state.low(B1, i) & FLAGS_LOW); // its window
-    for (let slot = state.nextUsed(mfn, 0); slot < SLOTS; slot = state.nextUsed(mfn, slot + 1)) {
+    const idle = this.isIdle(i);
+    colour = mixed(colour, state.typeCount(mfn) ^ ((state.generalCount(mfn) - (idle ? 1 : 0)) << 16));
+    colour = mixed(colour, idle ? 0 : this.flags(0, state.low(B1, i))); // its window
+    for (
+      let slot = state.nextUsed(mfn, this.firstSlot(mfn));
+      slot < SLOTS;
+      slot = state.nextUsed(mfn, slot + 1)
+    ) {
       const low = state.low(mfn, slot);
       const high = state.high(mfn, slot);
       const named = mfnOf(low, high);
       const other = named - FIRST_FRAME_MFN;
       const what = named === mfn ? ITSELF : other >= 0 && other < this.frames ? ANOTHER : named;
-      colour = mixed(colour, slot | ((low & FLAGS_LOW) << 16));
+      colour = mixed(colour, slot | (this.flags(slot, low) << 16));
       colour = mixed(colour, (high & FLAGS_HIGH) ^ what);
     }
     return colour;
@@ -156,9 +183,11 @@ export class Canonical {
     this.begin();
     for (let place = 0; place < frames; place++) {
       const i = order[place]!;
-      this.addInfo(FIRST_FRAME_MFN + i);
+      const idle = this.isIdle(i);
+      this.addInfo(FIRST_FRAME_MFN + i, idle ? 1 : 0);
       this.addEntries(FIRST_FRAME_MFN + i);
-      this.addEntry(place, B1, i); // its window
+      if (idle) this.addNothing(place);
+      else this.addEntry(place, B1, i); // its window
     }
     this.word(this.bootLow);
     this.word(this.bootHigh);
@@ -187,10 +216,10 @@ export class Canonical {
   }
 
   /** Counts of so small a machine and so few operations have less than eight bits. */
-  private addInfo(mfn: number): void {
+  private addInfo(mfn: number, idle = 0): void {
     const { state } = this;
     this.word(this.infoOf(mfn));
-    this.word(state.typeCount(mfn) ^ (state.generalCount(mfn) << 16));
+    this.word(state.typeCount(mfn) ^ ((state.generalCount(mfn) - idle) << 16));
     const lost = state.lostTypeReferences(mfn) ^ (state.lostGeneralReferences(mfn) << 8);
     this.word((state.linearCount(mfn) << 16) ^ lost);
   }
@@ -200,9 +229,30 @@ export class Canonical {
     return (this.state.typeCount(mfn) === 0 ? info & LEFTOVER : info) | (this.state.partialFrom(mfn) << 16);
   }
 
+  /** The window maps its frame read-only, which is as good as not mapping it: one general reference more. */
+  private isIdle(i: number): boolean {
+    if (this.leftOut === 0) return false;
+    const low = this.state.low(B1, i);
+    return (low & FLAGS_LOW) === this.readOnly && mfnOf(low, this.state.high(B1, i)) === FIRST_FRAME_MFN + i;
+  }
+
+  /** The first slot of the frame that is not left out. */
+  private firstSlot(mfn: number): number {
+    const own = mfn >= FIRST_FRAME_MFN && mfn < FIRST_FRAME_MFN + this.frames;
+    return this.leftOut > 0 && own && holdsData(this.state, mfn) ? this.leftOut : 0;
+  }
+
+  private flags(slot: number, low: number): number {
+    return low & FLAGS_LOW & (slot < this.leftOut ? ~this.kept : -1);
+  }
+
   private addEntries(mfn: number): void {
     const { state } = this;
-    for (let slot = state.nextUsed(mfn, 0); slot < SLOTS; slot = state.nextUsed(mfn, slot + 1))
+    for (
+      let slot = state.nextUsed(mfn, this.firstSlot(mfn));
+      slot < SLOTS;
+      slot = state.nextUsed(mfn, slot + 1)
+    )
       this.addEntry(slot, mfn, slot);
     this.word(END);
   }
@@ -210,8 +260,14 @@ export class Canonical {
   private addEntry(slotName: number, mfn: number, slot: number): void {
     const low = this.state.low(mfn, slot);
     const high = this.state.high(mfn, slot);
-    this.word(slotName | ((low & FLAGS_LOW) << 16));
+    this.word(slotName | (this.flags(mfn === B1 ? 0 : slot, low) << 16));
     this.word(this.name(mfnOf(low, high)) ^ (high & FLAGS_HIGH));
+  }
+
+  /** For an entry that is zero. */
+  private addNothing(slotName: number): void {
+    this.word(slotName);
+    this.word(0);
   }
 
   private name(mfn: number): number {

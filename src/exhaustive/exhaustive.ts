@@ -17,7 +17,7 @@ export interface Stage {
   /** States below `known` have been found; those from `next` on are expanded in this depth. */
   readonly known: number;
   readonly next: number;
-  /** Operations that lead to these. */
+  /** Steps that lead to these. */
   readonly depth: number;
   readonly transitions: number;
   /** Outcome cells met so far. */
@@ -29,10 +29,11 @@ export const FIRST_STAGE: Stage = { known: 1, next: 0, depth: 0, transitions: 0,
 export interface Verdict {
   /**
    * `complete`: no state is left. `depth`: none up to the depth asked for. `interrupted`: stopped by the signal.
+   * `unsound`: what is left out of states makes a difference.
    */
-  readonly end: 'violation' | 'complete' | 'depth' | 'interrupted';
+  readonly end: 'violation' | 'complete' | 'depth' | 'interrupted' | 'unsound';
   readonly stage: Stage;
-  readonly violation?: { readonly path: Uint16Array; readonly failure: Failure };
+  readonly violation?: { readonly path: Uint32Array; readonly failure: Failure };
 }
 
 export interface Explorer {
@@ -79,24 +80,25 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
         next += chunk.states;
       }
       const { from, chunk, answer } = underWay.shift()!;
-      const { successors, operations, transitions: made, failure, cells: met } = await answer;
+      const { successors, steps, transitions: made, failure, unsound, cells: met } = await answer;
+      if (unsound) return { end: 'unsound', stage };
       transitions += made;
       for (const cell of met) cells.add(cell);
-      for (let i = 0; i < operations.length; i++) {
+      for (let i = 0; i < steps.length; i++) {
         const state = from + successors[3 * i + 2]!;
         if (states.isCrowded) {
           await Promise.allSettled(underWay.map(({ answer }) => answer));
           states.makeRoom();
         }
-        states.add(successors[3 * i]!, successors[3 * i + 1]!, state, operations[i]!);
+        states.add(successors[3 * i]!, successors[3 * i + 1]!, state, steps[i]!);
       }
       if (failure) {
         await Promise.allSettled(underWay.map(({ answer }) => answer));
         states.settle(stage.known);
         const { depth } = stage;
         const before = chunk.paths.subarray(failure.state * depth, (failure.state + 1) * depth);
-        const path = Uint16Array.from([...before, failure.operation]);
-        const violation = { path, failure: { ...failure.failure, operation: depth } };
+        const path = Uint32Array.from([...before, failure.step]);
+        const violation = { path, failure: failure.failure };
         return {
           end: 'violation',
           violation,
@@ -117,7 +119,7 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
 }
 
 function chunkOf(states: States, from: number, count: number, depth: number): Chunk {
-  const paths = new Uint16Array(count * depth);
+  const paths = new Uint32Array(count * depth);
   for (let i = 0; i < count; i++) states.pathTo(from + i, paths.subarray(i * depth, (i + 1) * depth));
   return { paths, depth, states: count };
 }

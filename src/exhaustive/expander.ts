@@ -3,7 +3,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import type { Snapshot } from '../../models/optimized/snapshot.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { INFO_OWNER, INFO_PARTIAL, INFO_TYPE } from '../../models/x86/page-type.js';
-import { codeOf } from '../../models/x86/result.js';
+import { codeOf, OK } from '../../models/x86/result.js';
 import { compareChanges } from '../../properties/agreement.js';
 import { effortFault } from '../../properties/effort.js';
 import { Tracker } from '../../properties/incremental/tracker.js';
@@ -16,7 +16,9 @@ import type { Machine } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import { RECORD, span } from '../program/record.js';
 import { Canonical } from './canonical.js';
+import { Readings } from './left-out.js';
 import { encodeAll } from './scope.js';
+import { Steps } from './steps.js';
 
 export interface Search {
   readonly machine: Machine;
@@ -27,12 +29,14 @@ export interface Search {
   readonly court: Court;
   /** False to tell apart states that are renamed ones of each other. */
   readonly symmetry: boolean;
+  /** Slots of each frame that are left out of states while the frame is no table; 0 to tell states apart by everything. */
+  readonly leftOut: number;
 }
 
-/** States to expand: the operations that lead to each from the start state, by their number in the alphabet. */
+/** States to expand: the steps that lead to each from the start state, by their numbers. */
 export interface Chunk {
-  /** Paths of `depth` operations each, one after the other. */
-  readonly paths: Uint16Array;
+  /** Paths of `depth` steps each, one after the other. */
+  readonly paths: Uint32Array;
   readonly depth: number;
   readonly states: number;
 }
@@ -40,12 +44,13 @@ export interface Chunk {
 export interface Expansion {
   /** Three words for each successor that may be new: its digest, low and high; its state's index in the chunk. */
   readonly successors: Int32Array;
-  /** The operations that led there. */
-  readonly operations: Uint16Array;
+  /** The steps that led there. */
+  readonly steps: Uint32Array;
   readonly transitions: number;
-  /** The first failure: which state of the chunk, and which operation. */
-  readonly failure:
-    { readonly state: number; readonly operation: number; readonly failure: Failure } | undefined;
+  /** The first failure: which state of the chunk, and which step. */
+  readonly failure: { readonly state: number; readonly step: number; readonly failure: Failure } | undefined;
+  /** What is left out of states makes a difference to these models. */
+  readonly unsound: boolean;
   /** Outcome cells met here for the first time by this expander. */
   readonly cells: readonly number[];
 }
@@ -74,6 +79,8 @@ export class Expander {
   private snapshot: Snapshot;
   private tracker: Tracker;
   private readonly canonical: Canonical;
+  private readonly steps: Steps;
+  private readonly readings: Readings;
   private readonly cells: Cells;
   /** Of each operation in the state entered; -1 for not looked at. */
   private rows: Int32Array = new Int32Array(0);
@@ -83,14 +90,19 @@ export class Expander {
   private readonly seenCells = new Uint8Array(CELLS_MAX);
   /** Of the chunk under way. */
   private successors: number[] = [];
-  private operations: number[] = [];
+  private stepsThere: number[] = [];
   private met: number[] = [];
+  private transitions = 0;
+  /** Operations that led to the state entered. */
+  private way: number[] = [];
+  /** The operation tried last was answered with ok. */
+  private accepted = false;
 
   constructor(
     private readonly search: Search,
     private readonly known: Known,
   ) {
-    const { machine, operations, court, symmetry, boot = false } = search;
+    const { machine, operations, court, symmetry, boot = false, leftOut } = search;
     const { code, starts } = encodeAll(operations);
     this.code = code;
     this.starts = starts;
@@ -100,17 +112,24 @@ export class Expander {
     this.reference = court.alone ? undefined : new ReferenceModel();
     this.snapshot = this.optimized.snapshot();
     this.tracker = new Tracker(this.optimized);
-    this.canonical = new Canonical(this.optimized, machine, symmetry, boot);
+    this.canonical = new Canonical(this.optimized, machine, symmetry, boot, leftOut);
+    this.steps = new Steps(operations, machine, leftOut);
+    this.readings = new Readings(this.optimized, machine, operations, leftOut, this.steps);
     this.cells = new Cells(this.optimized, [machine.arch]);
     const { ram } = machine.start;
     this.named = ram.flatMap(({ mfn, count }) => Array.from({ length: count }, (_, i) => mfn + i));
     this.start();
   }
 
-  /** The records of a path. */
-  program(path: ArrayLike<number>): Int32Array {
+  /** The records of the operations that a path comes to, which may be more than its steps. */
+  program(path: Uint32Array): Int32Array {
+    const { steps } = this;
+    const last = path.at(-1);
+    if (last === undefined) return new Int32Array(0);
+    this.enter(path.subarray(0, -1));
+    const operations = [...this.way, ...steps.before(last), steps.operationOf(last)];
     return Int32Array.from(
-      Array.from(path).flatMap((operation) => {
+      operations.flatMap((operation) => {
         const at = this.starts[operation]!;
         return [...this.code.subarray(at, at + span(this.code, at) * RECORD)];
       }),
@@ -126,26 +145,28 @@ export class Expander {
 
   expand({ paths, depth, states }: Chunk): Expansion {
     this.successors = [];
-    this.operations = [];
+    this.stepsThere = [];
     this.met = [];
+    this.transitions = 0;
     for (let state = 0; state < states; state++) {
-      const path = paths.subarray(state * depth, (state + 1) * depth);
-      this.enter(path);
+      if (!this.enter(paths.subarray(state * depth, (state + 1) * depth)))
+        return this.expansion(undefined, true);
       for (let operation = 0; operation < this.starts.length; operation++) {
-        const failure = this.try(state, operation, path);
-        if (failure) {
-          this.start(); // whatever state the models are in
-          return this.expansion(state * this.starts.length + operation + 1, { state, operation, failure });
-        }
+        const failure = this.tryAll(state, operation);
+        if (!failure) continue;
+        this.start(); // whatever state the models are in
+        const step = this.steps.stepOf(operation, this.readings.values);
+        this.readings.clear();
+        return this.expansion({ state, step, failure }, false);
       }
     }
-    return this.expansion(states * this.starts.length, undefined);
+    return this.expansion(undefined, false);
   }
 
-  private expansion(transitions: number, failure: Expansion['failure']): Expansion {
-    const { met: cells } = this;
+  private expansion(failure: Expansion['failure'], unsound: boolean): Expansion {
+    const { met: cells, transitions } = this;
     const successors = Int32Array.from(this.successors);
-    return { successors, operations: Uint16Array.from(this.operations), transitions, failure, cells };
+    return { successors, steps: Uint32Array.from(this.stepsThere), transitions, failure, unsound, cells };
   }
 
   private start(): void {
@@ -156,18 +177,52 @@ export class Expander {
     if (violation) throw new Error(`the start state fails: ${violation.message}`);
   }
 
-  /** Goes to the state that the path leads to, which is known not to fail. */
-  private enter(path: Uint16Array): void {
-    this.enterReference(path);
+  /**
+   * Goes to the state that the path leads to, which is known not to fail. False if the normal form of what is left out
+   * makes another state of it.
+   */
+  private enter(path: Uint32Array): boolean {
+    const { canonical, steps } = this;
+    this.way = [];
     this.optimized.reset();
     this.tracker.reset();
+    let sound = true;
     for (let i = 0; i < path.length; i++) {
-      this.optimized.run(this.code, this.starts[path[i]!]!, this.found);
-      this.tracker.step(SEVERAL);
+      const step = path[i]!;
+      if (this.search.leftOut > 0) {
+        sound = this.normalise() && sound;
+        for (const operation of steps.before(step)) this.go(operation);
+      }
+      this.go(steps.operationOf(step));
     }
+    if (this.search.leftOut > 0) sound = this.normalise() && sound;
+    this.enterReference();
     this.snapshot.take();
-    this.canonical.enter();
+    canonical.enter();
     this.enterRows();
+    this.readings.enter();
+    return sound;
+  }
+
+  private go(operation: number): void {
+    this.optimized.run(this.code, this.starts[operation]!, this.found);
+    this.tracker.step(SEVERAL);
+    this.way.push(operation);
+  }
+
+  /** Brings what is left out to its normal form; false if that makes another state. */
+  private normalise(): boolean {
+    const { canonical, readings } = this;
+    let operation = readings.toNormal();
+    if (operation === undefined) return true;
+    canonical.enter();
+    const { low, high } = canonical;
+    for (let left = readings.values.length; operation !== undefined; operation = readings.toNormal()) {
+      if (left-- === 0) return false; // it cannot be had
+      this.go(operation);
+    }
+    canonical.enter();
+    return canonical.low === low && canonical.high === high;
   }
 
   /** Which rows the operations have depends on what the frames are used as, so they are the same in very many states. */
@@ -182,37 +237,73 @@ export class Expander {
     else this.rowsByUses.set(uses, (this.rows = new Int32Array(this.starts.length).fill(-1)));
   }
 
-  private enterReference(path: Uint16Array): void {
+  private enterReference(): void {
     if (!this.reference) return;
     this.reference.reset();
-    for (let i = 0; i < path.length; i++)
-      this.reference.run(this.code, this.starts[path[i]!]!, this.expected);
+    for (const operation of this.way) this.reference.run(this.code, this.starts[operation]!, this.expected);
   }
 
-  /** Runs the operation in the state entered, notes where it leads, and undoes it. */
-  private try(state: number, operation: number, path: Uint16Array): Failure | undefined {
-    const { optimized, canonical } = this;
+  /** Tries the operation with all that it can find of what is left out. */
+  private tryAll(state: number, operation: number): Failure | undefined {
+    if (this.search.leftOut === 0) return this.try(state, operation);
+    return this.tryFrom(state, operation, 0);
+  }
+
+  /** The same with what has been put there, and with more from the place with this number among those read. */
+  private tryFrom(state: number, operation: number, from: number): Failure | undefined {
+    const { readings } = this;
+    const failure = this.try(state, operation);
+    if (failure) return failure;
+    const places = readings.placesOf(operation);
+    // It stops at what was put there last, and reads nothing after it.
+    if (from === places.length || !(this.accepted || readings.isRefusedLate(operation))) return undefined;
+    for (let i = from; i < places.length; i++)
+      for (let value = 1; value <= readings.choices(places[i]!); value++) {
+        readings.put(places[i]!, value);
+        const failure = this.tryFrom(state, operation, i + 1);
+        if (failure) return failure;
+        readings.takeBack();
+      }
+    return undefined;
+  }
+
+  /** Runs the operation in the state entered, with what is to be put there before, notes where it leads, and undoes it. */
+  private try(state: number, operation: number): Failure | undefined {
+    const { optimized, canonical, readings } = this;
     const { changes } = optimized;
     let failure: Failure | undefined;
+    this.transitions++;
     try {
+      this.put();
       this.run(operation);
-      failure = this.compare(operation, path);
+      failure = this.compare(operation);
     } catch (error) {
       return { kind: 'assertion', operation: 0, message: String(error) };
     }
     if (failure) return failure;
+    readings.addPlaces(changes);
     if (changes.frameCount + changes.slotCount === 0) return undefined; // as it was
     canonical.read(changes);
     const { low, high } = canonical;
-    if (!this.known(low, high)) {
+    const isNew = !this.known(low, high);
+    if (isNew || canonical.missesSome(changes)) {
       const violation = this.judge();
       if (violation) return { kind: 'invariant', operation: 0, message: violation.message, violation };
-      this.successors.push(low, high, state);
-      this.operations.push(operation);
+      if (isNew) {
+        this.successors.push(low, high, state);
+        this.stepsThere.push(this.steps.stepOf(operation, readings.values));
+      }
       this.snapshot.restore();
       this.tracker.step(SEVERAL);
     } else this.snapshot.restore();
     return undefined;
+  }
+
+  private put(): void {
+    for (const operation of this.readings.puts) {
+      this.optimized.run(this.code, this.starts[operation]!, this.found);
+      this.reference?.run(this.code, this.starts[operation]!, this.expected);
+    }
   }
 
   private run(operation: number): void {
@@ -220,14 +311,16 @@ export class Expander {
     let row = this.rows[operation]!;
     if (row < 0) this.rows[operation] = row = this.cells.rowAt(this.code, at);
     this.optimized.run(this.code, at, this.found);
-    const cell = this.cells.cellOf(row, codeOf(this.found[at / RECORD]!));
+    const answer = codeOf(this.found[at / RECORD]!);
+    this.accepted = answer === OK;
+    const cell = this.cells.cellOf(row, answer);
     if (this.seenCells[cell] === 1) return;
     this.seenCells[cell] = 1;
     this.met.push(cell);
   }
 
   /** Holds the operation's answer and what it changed against the reference model, which then goes back. */
-  private compare(operation: number, path: Uint16Array): Failure | undefined {
+  private compare(operation: number): Failure | undefined {
     const { reference, optimized } = this;
     const violation = effortFault(optimized);
     if (violation) return { kind: 'invariant', operation: 0, message: violation.message, violation };
@@ -238,7 +331,8 @@ export class Expander {
     if (wrong) return wrong;
     const difference = compareChanges(reference, optimized);
     if (difference) return { kind: 'state', operation: 0, message: difference.message };
-    if (reference.changes.frameCount + reference.changes.slotCount > 0) this.enterReference(path);
+    const { frameCount, slotCount } = reference.changes;
+    if (frameCount + slotCount + this.readings.puts.length > 0) this.enterReference();
     return undefined;
   }
 

@@ -1,18 +1,18 @@
 /**
  * The states of an exploration on disk, in the order of their discovery, 16 bytes each: the digest, the state before,
- * the operation. A run that was killed goes on from it. States are found in the order of the states before them, so
+ * the step. A run that was killed goes on from it. States are found in the order of the states before them, so
  * the ways to states that follow one another are read front to back at every depth.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { attempt } from '../database/finds.js';
 import { TextError } from '../text/error.js';
 
-/** Words of a state: digest, low and high; the state before; the operation. */
+/** Words of a state: digest, low and high; the state before; the step. */
 export const STATE_WORDS = 4;
 const STATE_BYTES = STATE_WORDS * 4;
 /** States that are written, or read one after the other, at a time. */
 const BLOCK = 4096;
-/** States that are read at a time for each operation of a way. */
+/** States that are read at a time for each step of a way. */
 const WINDOW = 512;
 /** The state before is one word; and of so many digests two are the same as likely as not. */
 const STATES_MAX = 2 ** 32;
@@ -30,7 +30,7 @@ export class StateFile {
   private readonly unwritten = new Int32Array(BLOCK * STATE_WORDS);
   /** States in the file. */
   private written = 0;
-  /** For each operation of a way, the states of its depth that were read last. */
+  /** For each step of a way, the states of its depth that were read last. */
   private readonly windows: Block[] = [];
 
   /**
@@ -48,12 +48,12 @@ export class StateFile {
     this.cut(resume);
   }
 
-  add(low: number, high: number, before: number, operation: number): void {
+  add(low: number, high: number, before: number, step: number): void {
     const at = (this.count - this.written) * STATE_WORDS;
     this.unwritten[at] = low;
     this.unwritten[at + 1] = high;
     this.unwritten[at + 2] = before;
-    this.unwritten[at + 3] = operation;
+    this.unwritten[at + 3] = step;
     if (++this.count - this.written === BLOCK) this.flush();
   }
 
@@ -99,8 +99,8 @@ export class StateFile {
     this.cut(kept);
   }
 
-  /** Writes the operations that lead to the state into `path`, which has as many places. */
-  pathTo(state: number, path: Uint16Array): void {
+  /** Writes the steps that lead to the state into `path`, which has as many places. */
+  pathTo(state: number, path: Uint32Array): void {
     for (let i = path.length - 1, at = state; i >= 0; i--) {
       const { first, words } = this.window(i, at);
       path[i] = words[(at - first) * STATE_WORDS + 3]!;

@@ -60,10 +60,10 @@ export class States {
   }
 
   /** Adds a state unless the table holds it; whether it was added. */
-  add(low: number, high: number, before: number, operation: number): boolean {
+  add(low: number, high: number, before: number, step: number): boolean {
     if (!insert(this.words, low, high)) return false;
     this.held++;
-    this.file.add(low, high, before, operation);
+    this.file.add(low, high, before, step);
     return true;
   }
 
@@ -82,8 +82,8 @@ export class States {
     this.hold(Math.max(0, this.count - Math.floor(this.limit / 2)));
   }
 
-  /** Writes the operations that lead to the state into `path`, which has as many places. */
-  pathTo(state: number, path: Uint16Array): void {
+  /** Writes the steps that lead to the state into `path`, which has as many places. */
+  pathTo(state: number, path: Uint32Array): void {
     this.file.pathTo(state, path);
   }
 

@@ -36,6 +36,11 @@ test('refuses a defect that only a TLB shows, whose states it would take for the
   expect(err).toContain('linear-tlb-stale shows in what a TLB holds');
 });
 
+test('proves a scope with two slots in each of two frames, in few states that leave out what nobody uses', async () => {
+  const args = ['--frames', '2', '--slots', '2', '--alone', '--jobs', '2'];
+  expect(await explored(args, newFolder())).toMatchObject({ end: 'complete', reduced: true, states: 3512 });
+});
+
 test('goes on where a run was killed, to the same result', async () => {
   const args = ['--frames', '2', '--slots', '1', '--alone', '--depth', '6', '--jobs', '2'];
   const whole = await explored(args, newFolder());
@@ -59,12 +64,13 @@ test.skipIf(!existsSync('/dev/full'))(
   'leaves no states behind that nothing goes on from, and says in one line that the disk is full',
   async () => {
     const folder = newFolder();
-    await explored(['--depth', '1'], folder);
+    await explored(['--alone', '--depth', '1'], folder);
     const kept = join(folder, '.pvmmu', 'explore');
     const states = join(kept, readdirSync(kept)[0]!, 'states');
     expect(existsSync(states)).toBe(false);
     symlinkSync('/dev/full', states);
-    const { status, err } = await pvmmu(['explore', '--exhaustive'], undefined, folder);
+    const args = ['explore', '--exhaustive', '--alone', '--no-reduction'];
+    const { status, err } = await pvmmu(args, undefined, folder);
     expect(status).toBe(2);
     expect(err).toMatch(
       /states: cannot write \d+ bytes after the first 0 of it: no space is left; .*at depth 0$/m,

@@ -8,6 +8,8 @@ import { Canonical } from '../../src/exhaustive/canonical.js';
 import { Expander, type Search } from '../../src/exhaustive/expander.js';
 import { exploreAll, FIRST_STAGE, type Stage, type Verdict } from '../../src/exhaustive/exhaustive.js';
 import { knownIn, States } from '../../src/exhaustive/states.js';
+import { DEFECTS } from '../../models/defects/index.js';
+import { trialsOf } from '../../src/fuzz/trials.js';
 import { StateDigest } from '../../properties/incremental/digest.js';
 import { alphabetOf, encodeAll, type Scope, scopeMachine } from '../../src/exhaustive/scope.js';
 import { RECORD, span } from '../../src/program/record.js';
@@ -15,7 +17,7 @@ import { RECORD, span } from '../../src/program/record.js';
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
+function searchOf(scope: Partial<Scope>, symmetry: boolean, leftOut = 0): Search {
   const full: Scope = {
     arch: 'x86_64',
     quirks: 'intended',
@@ -31,6 +33,7 @@ function searchOf(scope: Partial<Scope>, symmetry: boolean): Search {
     boot: full.bootTables,
     court,
     symmetry,
+    leftOut,
   };
 }
 
@@ -76,10 +79,16 @@ async function exploreHere(search: Search, maxDepth: number, way: Way = {}) {
 function digestsOf(search: Search, { states, depths, expander }: Awaited<ReturnType<typeof exploreHere>>) {
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(model, search.machine, search.symmetry, search.boot ?? false);
+  const canonical = new Canonical(
+    model,
+    search.machine,
+    search.symmetry,
+    search.boot ?? false,
+    search.leftOut,
+  );
   const digests = new Set<string>();
   for (let state = 0; state < states.count; state++) {
-    const path = new Uint16Array(depths.findIndex((known) => state < known));
+    const path = new Uint32Array(depths.findIndex((known) => state < known));
     states.pathTo(state, path);
     const code = expander.program(path);
     model.reset();
@@ -110,7 +119,13 @@ function everyState(search: Search, depth: number) {
   const { code, starts } = encodeAll(search.operations);
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(model, search.machine, search.symmetry, search.boot ?? false);
+  const canonical = new Canonical(
+    model,
+    search.machine,
+    search.symmetry,
+    search.boot ?? false,
+    search.leftOut,
+  );
   const exact = new StateDigest(model);
   const results = new Int32Array(code.length / RECORD);
   const digests = new Set<string>();
@@ -142,6 +157,50 @@ test.each([
     expect(digestsOf(search, few)).toEqual(all.digests);
   },
 );
+
+test.each([
+  { frames: 1, slots: 1 },
+  { frames: 1, slots: 2 },
+  { frames: 1, slots: 4, arch: 'x86_32' },
+  { frames: 2, slots: 1 },
+  { frames: 2, slots: 1, arch: 'x86_32' },
+] as const)('what is left out of states hides no state and no outcome of %j', async (scope) => {
+  const all = await exploreHere(searchOf(scope, true), Infinity);
+  const search = searchOf(scope, true, scope.slots);
+  const few = await exploreHere(search, Infinity);
+  expect(few.verdict.end).toBe('complete');
+  expect(few.states.count).toBeLessThan(all.states.count);
+  expect(digestsOf(search, few)).toEqual(digestsOf(search, all));
+  expect(few.verdict.stage.cells).toEqual(all.verdict.stage.cells);
+});
+
+/** Some defects make states without end. */
+const DEPTH_MAX = 9;
+
+test.each([
+  { frames: 1, slots: 1 },
+  { frames: 1, slots: 2 },
+  { frames: 1, slots: 4, arch: 'x86_32' },
+] as const)('what is left out of states hides no defect of the zoo in %j', async (scope) => {
+  const missed: string[] = [];
+  let shown = 0;
+  for (const { id, class: needs } of DEFECTS) {
+    if (needs === 'S+T') continue;
+    const search = searchOf(scope, true);
+    const court = { ...search.court, defects: new Set([id]) };
+    const all = await exploreHere({ ...search, court }, DEPTH_MAX);
+    const few = await exploreHere({ ...search, court, leftOut: scope.slots }, DEPTH_MAX);
+    const found = few.verdict.violation;
+    if (all.verdict.violation) shown++;
+    if (all.verdict.violation && !found && few.verdict.end !== 'unsound') missed.push(id);
+    if (all.verdict.end === 'complete') expect(few.verdict.stage.cells).toEqual(all.verdict.stage.cells);
+    if (!found) continue;
+    const program = { machine: search.machine, code: few.expander.program(found.path) };
+    expect(trialsOf(court).run(program)).toMatchObject({ kind: found.failure.kind });
+  }
+  expect(missed).toEqual([]);
+  expect(shown).toBeGreaterThan(5);
+});
 
 test('explores a scope to its end, to the same states and cells whatever the number of workers', async () => {
   const runs = await Promise.all(
