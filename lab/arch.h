@@ -8,8 +8,8 @@
 #define IS64 1
 #define SP_NAME "rsp"
 #define VIRT_BASE 0xffffffff80000000ul
-#define FLAT_KERNEL_CS 0xe033
-#define FLAT_KERNEL_SS 0xe02b
+#define FLAT_KERNEL_CS FLAT_USER_CS
+#define FLAT_KERNEL_SS FLAT_USER_SS
 /* An address in Xen's hole: no list can be there. */
 #define BAD_ADDRESS 0xffff800000000000ul
 #else

@@ -97,6 +97,7 @@ enum opcode {
 	OP_FILL_ENTRY,
 	OP_GDT_FRAME,
 	OP_RESUME,
+	OP_IRET_USER = 30,
 };
 
 /* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */

@@ -132,6 +132,40 @@ event:
 	mov $2, %eax
 	ret
 
+	.globl hypercall_user, from_user_mode
+hypercall_user: /* call, selector */
+	push %rbx
+	push %rbp
+	mov %rsi, %rbp
+	mov %rsp, %rbx
+	mov CALL_OP(%rdi), %rax
+	mov CALL_ARG(1)(%rdi), %rsi
+	mov CALL_ARG(0)(%rdi), %rdi
+	/* For HYPERVISOR_iret: rax, r11, rcx, flags, rip, cs, rflags, rsp, ss. */
+	push $FLAT_USER_SS
+	push %rbx
+	push $0
+	push $FLAT_USER_CS
+	push $user_mode
+	push $0
+	push $0
+	push $0
+	push $0
+	syscall
+	ud2
+user_mode:
+	test %ebp, %ebp
+	jz 1f
+	lar %bp, %ecx
+1:	syscall
+
+/* On the stack of its own: rcx, r11, rip, cs, rflags, rsp, ss. rax is that of HYPERVISOR_iret, or trap_page_fault's. */
+from_user_mode:
+	mov %rbx, %rsp
+	pop %rbp
+	pop %rbx
+	ret
+
 guarded_begin:
 try_store8: /* address, value */
 	mov %rsi, (%rdi)
@@ -161,6 +195,9 @@ guarded_failed:
 /* On the stack: rcx, r11, error code, rip, cs, rflags, rsp, ss. */
 trap_page_fault:
 trap_protection:
+	mov $1, %eax
+	testb $3, 32(%rsp)
+	jnz from_user_mode
 	lea guarded_begin(%rip), %rcx
 	lea guarded_end(%rip), %r11
 	cmp %rcx, 24(%rsp)

@@ -6,6 +6,7 @@
 #define SINGLES 2 /* of a vCPU's single calls: an interrupted one keeps its own */
 #define ALL_SINGLES (VCPUS * SINGLES)
 #define UNTOUCHED 0xffffffffu
+#define NOT_RUN 1 /* result of a multicall's call, which is 0 or negative once it has run */
 #define NO_SUCH_DOMAIN 0x1234u
 
 int try_store8(ulong address, u64 value);
@@ -186,6 +187,8 @@ static struct multicall_entry call_of(const struct record *r)
 	u32 readable;
 
 	switch (OPCODE(r)) {
+	case OP_IRET_USER:
+		return (struct multicall_entry){.op = __HYPERVISOR_iret};
 	case OP_MMU_UPDATE_LIST:
 	case OP_MMUEXT_LIST:
 		return list_call(r);
@@ -221,6 +224,8 @@ static void note(const struct record *r)
 {
 	if (OPCODE(r) == OP_SET_LDT)
 		self()->ldt_entries = r->count;
+	if (OPCODE(r) == OP_NEW_USER_BASEPTR)
+		self()->user_base = mfn_of_name(r->frame);
 }
 
 /* The answer of a call that has returned; `list` is that of its list, of which `*noted` requests were known as done. */
@@ -264,24 +269,54 @@ static u32 make_call(struct multicall_entry call, const struct record *r, u32 li
 		v->interrupted_call = call;
 		v->interrupted_list = list;
 		v->interrupted_noted = noted;
+		/* It may have been switched already. */
+		for (u32 i = 0; i <= r->items; i++)
+			if (OPCODE(r + i) == OP_NEW_USER_BASEPTR)
+				v->user_base = 0;
 	}
 	return answer;
+}
+
+/* Into user mode and back; 1 where an access to the selector faults there. */
+static int enter_user_mode(struct multicall_entry *call, ulong selector)
+{
+#if IS64
+	self()->in_user_mode = 1;
+	return hypercall_user(call, selector);
+#else
+	(void)call, (void)selector;
+	return 0;
+#endif
 }
 
 static int multicall(const struct record *r, u32 *answers)
 {
 	static struct multicall_entry calls[128];
-	u32 count = 0, list = lists_used = ALL_SINGLES;
+	u32 count = 0, list = lists_used = ALL_SINGLES, to_user = 0;
+	struct multicall_entry call = {__HYPERVISOR_multicall, 0, {(ulong)calls}};
 
-	for (u32 i = 1; i <= r->items; i += 1 + r[i].items)
-		calls[count++] = call_of(r + i);
-	answers[0] = -hypercall(__HYPERVISOR_multicall, (ulong)calls, count, 0, 0);
+	for (u32 i = 1; i <= r->items; i += 1 + r[i].items) {
+		to_user |= OPCODE(r + i) == OP_IRET_USER;
+		calls[count] = call_of(r + i);
+		calls[count++].result = NOT_RUN;
+	}
+	call.args[1] = count;
+	if (to_user)
+		enter_user_mode(&call, 0);
+	else
+		hypercall_event(&call, EVENT_MASKED);
+	answers[0] = error_of(&call);
 	count = 0;
 	for (u32 i = 1; i <= r->items; i += 1 + r[i].items) {
 		u32 noted = 0;
 
-		answers[i] = answer_of(r + i, error_of(calls + count++), list, &noted);
-		list += OPCODE(r + i) != OP_UPDATE_VA && OPCODE(r + i) != OP_UPDATE_DESCRIPTOR;
+		if (calls[count].result == NOT_RUN)
+			answers[i] = NONE;
+		else
+			answers[i] = answer_of(r + i, error_of(calls + count), list, &noted);
+		count++;
+		list += OPCODE(r + i) != OP_UPDATE_VA && OPCODE(r + i) != OP_UPDATE_DESCRIPTOR &&
+			OPCODE(r + i) != OP_IRET_USER;
 	}
 	return DONE;
 }
@@ -326,13 +361,18 @@ static u32 fill(const struct record *r)
 	return 0;
 }
 
-static u32 access_ldt(u32 page)
+static u32 access_ldt(u32 page, u32 in_user_mode)
 {
 	u32 first = page * ENTRIES;
+	struct multicall_entry call = {.op = __HYPERVISOR_iret};
 
 	if (first >= self()->ldt_entries)
 		return FAULT;
-	return try_lar(first << 3 | 7) ? FAULT : 0;
+	if (!in_user_mode)
+		return try_lar(first << 3 | 7) ? FAULT : 0;
+	first = enter_user_mode(&call, first << 3 | 7) ? FAULT : 0;
+	self()->in_user_mode = 0;
+	return first;
 }
 
 static u32 write_cr3(const struct record *r, u32 event)
@@ -363,7 +403,9 @@ int execute(const struct record *r, u32 *answers)
 {
 	u32 event = PREEMPTED_AT_ONCE(r) ? EVENT_PENDING : EVENT_MASKED, list;
 	struct vcpu *v = self();
+	u32 in_user_mode = v->in_user_mode;
 
+	v->in_user_mode = 0;
 	list = v->number * SINGLES;
 	list += v->interrupted && v->interrupted_list == list;
 	lists_used = list;
@@ -377,8 +419,16 @@ int execute(const struct record *r, u32 *answers)
 	case OP_FILL:
 		answers[0] = fill(r);
 		return DONE;
+	case OP_IRET_USER: {
+		struct multicall_entry call = call_of(r);
+
+		if (!IS64)
+			return UNSUPPORTED;
+		enter_user_mode(&call, 0);
+		return DONE;
+	}
 	case OP_ACCESS_LDT:
-		answers[0] = access_ldt(r->frame);
+		answers[0] = access_ldt(r->frame, in_user_mode);
 		return DONE;
 	case OP_WRITE_CR3:
 		answers[0] = write_cr3(r, event);

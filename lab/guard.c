@@ -74,6 +74,23 @@ static int writes_path(const struct record *r, ulong base)
 	return 0;
 }
 
+/* Without a user base pointer Xen would end the domain. */
+static int user_has_kernel(void)
+{
+	ulong base = self()->user_base;
+
+	return base && has_kernel(base);
+}
+
+/* Whether user mode might have other tables when the multicall's call `last` returns to it. */
+static int changes_user(const struct record *r, u32 last)
+{
+	for (u32 i = 1; i < last; i++)
+		if (OPCODE(r + i) == OP_NEW_USER_BASEPTR || writes_path(r + i, self()->user_base))
+			return 1;
+	return 0;
+}
+
 static int alone(const struct record *r)
 {
 	ulong mfn = mfn_of_name(r->frame);
@@ -98,6 +115,10 @@ static int alone(const struct record *r)
 	case OP_NEW_BASEPTR:
 	case OP_WRITE_CR3:
 		return !has_kernel(mfn);
+	case OP_IRET_USER:
+		return !user_has_kernel();
+	case OP_ACCESS_LDT:
+		return self()->in_user_mode && !user_has_kernel();
 	}
 	return 0;
 }
@@ -108,6 +129,8 @@ static int any_takes_the_kernel_away(const struct record *r)
 		return 1;
 	for (u32 i = 1; i <= r->items; i++) {
 		if (alone(r + i))
+			return 1;
+		if (OPCODE(r + i) == OP_IRET_USER && changes_user(r, i))
 			return 1;
 		if (OPCODE(r + i) != OP_NEW_BASEPTR)
 			continue;

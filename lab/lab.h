@@ -30,6 +30,9 @@ struct vcpu {
 	const struct record *interrupted; /* whose call an event has interrupted last, if it has not gone on */
 	struct multicall_entry interrupted_call;
 	u32 interrupted_list, interrupted_noted;
+	ulong user_base;                 /* frame of its user base pointer; 0 for none, or one that is not known */
+	u32 in_user_mode;                /* since its last operation */
+	u64 bounce[32];                  /* the stack with which Xen enters the kernel from user mode */
 };
 union vcpu_stack {
 	struct vcpu vcpu;
@@ -57,6 +60,12 @@ static inline int hypercall(ulong op, ulong a, ulong b, ulong c, ulong d)
 	hypercall_event(&call, EVENT_MASKED);
 	return call.result;
 }
+
+/*
+ * entry.S, x86_64: the same for one that returns to user mode, which comes back at once, or first loads the access rights of a
+ * selector, if that is not 0. Returns 1 where that has faulted.
+ */
+int hypercall_user(struct multicall_entry *call, ulong selector);
 
 /* console.c */
 void print(const char *text);

@@ -107,6 +107,8 @@ static void reset_vcpu(void)
 	v->base = ROOT;
 	v->ldt_entries = 0;
 	v->interrupted = 0;
+	v->user_base = 0;
+	v->in_user_mode = 0;
 }
 
 /* Whatever holds a reference on a frame lets go of it: vCPUs, windows, pins. */

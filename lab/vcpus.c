@@ -4,6 +4,7 @@
 void trap_page_fault(void);
 void trap_protection(void);
 void event(void);
+void from_user_mode(void);
 
 u32 vcpus = 1;
 union vcpu_stack stacks[VCPUS] __attribute__((aligned(STACK_BYTES)));
@@ -17,10 +18,12 @@ static void set_traps(void)
 	};
 
 	hypercall(__HYPERVISOR_set_trap_table, (ulong)traps, 0, 0, 0);
-	if (IS64)
-		hypercall(__HYPERVISOR_set_callbacks, (ulong)event, 0, 0, 0);
-	else
-		hypercall(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, (ulong)event, 0, 0);
+#if IS64
+	hypercall(__HYPERVISOR_set_callbacks, (ulong)event, 0, (ulong)from_user_mode, 0);
+	hypercall(__HYPERVISOR_stack_switch, FLAT_KERNEL_SS, (ulong)(self() + 1), 0, 0);
+#else
+	hypercall(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, (ulong)event, 0, 0);
+#endif
 }
 
 static void vcpu_main(void)

@@ -18,6 +18,7 @@
 #define __HYPERVISOR_set_trap_table 0
 #define __HYPERVISOR_mmu_update 1
 #define __HYPERVISOR_set_gdt 2
+#define __HYPERVISOR_stack_switch 3
 #define __HYPERVISOR_set_callbacks 4
 #define __HYPERVISOR_update_descriptor 10
 #define __HYPERVISOR_memory_op 12
@@ -36,6 +37,10 @@
 #define EVENT_PENDING 0x001
 #define EVENT_MASKED 0x100
 #define VCPU_INFO_BYTES 64 /* shared_info begins with those of all vCPUs */
+
+/* x86_64: in kernel mode the same, but for the lowest two bits. */
+#define FLAT_USER_CS 0xe033
+#define FLAT_USER_SS 0xe02b
 
 /* Each vCPU's, aligned to its size. */
 #define STACK_BYTES 16384

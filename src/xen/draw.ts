@@ -6,10 +6,11 @@ import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
 import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
 import {
-  ENVIRONMENT_MASK,
   OP_DECREASE_RESERVATION,
   OP_RECEIVE,
   OP_RESUME,
+  PREEMPT_MASK,
+  PREEMPT_SHIFT,
   W_FRAME,
 } from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
@@ -57,7 +58,7 @@ export class LabAuthor {
       // One of these goes on.
       if (opcode === OP_RESUME && interruptible.some((call) => takesTheKernelAway(scout, code, call)))
         return false;
-      if (opcode !== OP_RESUME && (code[at]! & ENVIRONMENT_MASK) !== 0) interruptible.push(at);
+      if (opcode !== OP_RESUME && ((code[at]! >> PREEMPT_SHIFT) & PREEMPT_MASK) !== 0) interruptible.push(at);
       const mfn = code[at + W_FRAME]!;
       if (opcode === OP_DECREASE_RESERVATION) decreased.add(mfn);
       return opcode !== OP_RECEIVE || !decreased.has(mfn); // the lab cannot say what it would hold

@@ -1,6 +1,6 @@
 /** Operations that the lab would not run, as the models see them (lab/guard.c decides): for programs that are drawn for it. */
 import type { ModelState } from '../../models/model.js';
-import { entryOf, isSame, mfnOf, NX, P, RW, US } from '../../models/x86/entry.js';
+import { entryOf, isSame, mfnOf, NX, P, RW, SLOTS, US } from '../../models/x86/entry.js';
 import { entry } from '../../models/x86/entry.js';
 import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
@@ -17,7 +17,15 @@ const SPARED = new Set([
 /** Whether the operation at `at`, or an element of it, would take away the mapping that the kernel runs in. */
 export function takesTheKernelAway(state: ModelState, code: Int32Array, at: number): boolean {
   const end = at + op.span(code, at) * op.RECORD;
-  for (let i = at; i < end; i += op.RECORD) if (alone(state, code, i)) return true;
+  const cpu = (code[at]! >> op.CPU_SHIFT) & op.CPU_MASK;
+  for (let i = at; i < end; i += op.RECORD) {
+    if (alone(state, code, i)) return true;
+    const opcode = code[i]! & 0xff;
+    if (opcode === op.OP_IRET_USER && (!userHasKernel(state, cpu) || changesUser(code, at, i))) return true;
+    if (opcode === op.OP_ACCESS_LDT && state.loadedBase(cpu) !== state.kernelBase(cpu)) {
+      if (!userHasKernel(state, cpu)) return true;
+    }
+  }
   return end - at > op.RECORD && loadsAndWrites(code, at, end);
 }
 
@@ -60,6 +68,23 @@ function hasKernel(state: ModelState, root: number): boolean {
   if (l2 === BOOT_MFN.B2) return true;
   const own = l2 >= FIRST_FRAME_MFN && l2 < FIRST_FRAME_MFN + state.machine.frames;
   return own && [K0, B1, K2, K3].every((table, slot) => maps(l2, slot, table, P | RW, P | RW | NX));
+}
+
+/** Without a user base pointer Xen would end the domain. */
+function userHasKernel(state: ModelState, cpu: number): boolean {
+  const base = state.userBase(cpu);
+  return base !== 0 && hasKernel(state, base);
+}
+
+/** A multicall whose calls before the return to user mode may change the tables that are loaded then. */
+function changesUser(code: Int32Array, at: number, iret: number): boolean {
+  for (let i = at + op.RECORD; i < iret; i += op.RECORD) {
+    const opcode = code[i]! & 0xff;
+    if (opcode === op.OP_NEW_USER_BASEPTR || opcode === op.OP_CLEAR_PAGE || opcode === op.OP_COPY_PAGE)
+      return true;
+    if (opcode === op.OP_MMU_UPDATE && code[i + op.W_SLOT] === SLOTS - 1) return true;
+  }
+  return false;
 }
 
 /** One call that both loads a base pointer and may write what it maps. */

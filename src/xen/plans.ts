@@ -4,8 +4,15 @@ import type { Author } from '../generate/author.js';
 import { lots, oneIn } from '../generate/draw.js';
 import { buildTable, makeReadOnly, type Plan, PLANS } from '../generate/plans.js';
 import { BOOT_MFN } from '../program/machine.js';
+import { OP_MULTICALL } from '../program/record.js';
 
-export const LAB_PLANS: readonly Plan[] = [...PLANS, ...lots([[20, changeBases]])];
+export const LAB_PLANS: readonly Plan[] = [
+  ...PLANS,
+  ...lots([
+    [20, changeBases],
+    [20, enterUserMode],
+  ]),
+];
 
 /** From root to root, and mostly back to the boot table; what was loaded last is dropped with all that is below it. */
 function changeBases(author: Author): void {
@@ -18,6 +25,26 @@ function changeBases(author: Author): void {
     load(author, root);
   }
   if (!oneIn(draw, 4)) load(author, scene.bootRoot);
+}
+
+/** User mode with the boot table or with a root of its own, and the LDT there. */
+function enterUserMode(author: Author): void {
+  const { draw, scene, write } = author;
+  const { state } = scene;
+  if (scene.rootLevel !== 4) return;
+  if (state.userBase(scene.cpu) === 0 || oneIn(draw, 4)) {
+    const own = oneIn(draw, 2) ? buildTable(author, 4) : 0;
+    if (own !== 0) mapKernel(author, own);
+    author.step(write.newUserBaseptr(own || scene.bootRoot));
+  }
+  if (oneIn(draw, 2)) author.step(write.iretUser());
+  else {
+    const multicall = write.begin(OP_MULTICALL);
+    write.iretUser();
+    write.newUserBaseptr(0);
+    author.step(write.end(multicall));
+  }
+  if (state.ldtEntries(scene.cpu) > 0) author.step(write.accessLdt(0));
 }
 
 function load(author: Author, mfn: number): void {

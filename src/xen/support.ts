@@ -46,6 +46,7 @@ const RUNNABLE = new Set([
   op.OP_FILL_ENTRY,
   op.OP_GDT_FRAME,
   op.OP_RESUME,
+  op.OP_IRET_USER,
 ]);
 /** What the environment may do: another vCPU, and the event of `preempt=0`, which is pending when the call begins. */
 const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT);
@@ -114,7 +115,7 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   const word = code[at]!;
   const opcode = word & 0xff;
   const frame = code[at + op.W_FRAME]! >>> 0;
-  if (!RUNNABLE.has(opcode))
+  if (!RUNNABLE.has(opcode) || (opcode === op.OP_IRET_USER && machine.arch === 'x86_32'))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
   if ((word & op.ENVIRONMENT_MASK & ~POSSIBLE) !== 0)
     return 'has an interruption besides preempt=0, which cannot be brought about';

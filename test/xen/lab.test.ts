@@ -109,6 +109,50 @@ update_va W4 F4|P|RW -> EBUSY
 final F1 L2 pinned [1]=F2|P|US [5]=F3|P|US
 `;
 
+/** Multicalls that leave the kernel, and an LDT that the user's tables do not map (rules 3.10, 16.7). */
+const USER_MODE = `pvmmu 1
+
+program user
+machine x86_64 frames=8 domain=hardware vcpus=2
+update_va W1 F1|P -> ok
+new_user_baseptr B4 -> ok
+iret_user -> ok
+update_va W2 F2|P -> ok
+set_ldt W2 entries=16 -> ok
+multicall
+  update_va W3 0 -> ok
+  iret_user -> ok
+  new_user_baseptr 0x0 -> none
+  update_va W3 F3|P -> none
+end -> ok
+access_ldt 0 -> ok
+access_ldt 0 -> ok
+cpu1: new_user_baseptr B4 -> ok
+cpu1: set_ldt W4 entries=16 -> ok
+cpu1: iret_user -> ok
+cpu1: access_ldt 0 -> fault
+cpu1: update_va W5 0 -> ok
+new_user_baseptr 0x0 -> ok
+
+program ldt
+machine x86_64 frames=8 domain=hardware
+mmu_update F1[0] F2|P -> ok
+mmu_update F1[511] B3|P|RW|US -> ok
+mmu_update F2[0] F3|P -> ok
+mmu_update F3[0] F4|P -> ok
+mmu_update F4[0] F5|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+update_va W3 0 -> ok
+update_va W4 0 -> ok
+update_va W5 0 -> ok
+new_baseptr F1 -> ok
+set_ldt 0x0 entries=16 -> ok
+new_user_baseptr B4 -> ok
+iret_user -> ok
+access_ldt 0 -> ok
+`;
+
 describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
   test('answers as it was recorded, also where a QEMU is killed in between', async () => {
     let killed = 0;
@@ -136,6 +180,12 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     writeFileSync(join(folder, 'interrupted.pvmmu'), INTERRUPTED);
     const { out } = await pvmmu(['xen', 'run', 'interrupted.pvmmu'], undefined, folder);
     expect(lastLine(out)).toBe('xen: 3 programs, 3 equal; 42 operations, 42 equal');
+  });
+
+  test('returns to user mode, and reads the LDT there through the tables of the kernel', async () => {
+    writeFileSync(join(folder, 'user.pvmmu'), USER_MODE);
+    const { out } = await pvmmu(['xen', 'run', 'user.pvmmu'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 29 operations, 29 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

@@ -22,6 +22,7 @@ describe('the lab runs', () => {
     'update_descriptor F1[3] 0xcf9a000000fff0',
     'pin L2 F1 preempt=0',
     'resume preempt=0',
+    'iret_user',
   ])('%s', (line) => {
     expect(whyNot(program(line), XEN)).toBeUndefined();
   });
@@ -56,7 +57,6 @@ describe('the lab runs', () => {
 describe('the lab cannot run', () => {
   test.each([
     ['touch W1', 'touch, which cannot be brought about'],
-    ['iret_user', 'iret_user, which cannot be brought about'],
     ['destroy', 'destroy, which cannot be brought about'],
     ['pin L1 F1 preempt=1', 'an interruption besides preempt=0'],
     ['pin L1 F1 contend=0', 'an interruption besides preempt=0'],
@@ -109,6 +109,8 @@ describe('the kernel would lose its mapping', () => {
     [['copy_page B1 F1']],
     [['new_baseptr F1']],
     [['write_cr3 F1']],
+    [['iret_user']],
+    [['update_va W1 0', 'new_user_baseptr F1', 'iret_user']],
     [[...ROOT, 'new_baseptr F1', 'mmu_update F1[511] 0']],
     [[...ROOT, 'cpu1: new_baseptr F1', 'mmu_update F1[511] 0']],
     [[...ROOT, 'mmu_update F1[511] B3|P|RW|US|NX', 'new_baseptr F1']],
@@ -121,6 +123,7 @@ describe('the kernel would lose its mapping', () => {
     [['mmu_update B1[3] 0']],
     [['new_baseptr B4']],
     [['new_baseptr BAD']],
+    [[...ROOT, 'new_user_baseptr F1', 'iret_user']],
     [[...ROOT, 'new_baseptr F1']],
     [[...ROOT, 'new_baseptr F1', 'mmu_update F1[510] 0']],
     [['mmu_update F1[511] 0']],
