@@ -97,7 +97,9 @@ enum opcode {
 	OP_FILL_ENTRY,
 	OP_GDT_FRAME,
 	OP_RESUME,
-	OP_IRET_USER = 30,
+	OP_TOUCH,
+	OP_STORE_CACHED,
+	OP_IRET_USER,
 };
 
 /* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */

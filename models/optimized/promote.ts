@@ -57,7 +57,9 @@ export function promoteCompatL3(s: State, mfn: number): number {
   }
   const from = s.from[mfn]!;
   const handed = (s.info[mfn]! & INFO_HANDED) !== 0;
-  for (let slot = from; slot <= KERNEL_SLOT; slot++) {
+  // One whose demotion was stopped behind the four has all that they name; the others are looked at.
+  const last = from > KERNEL_SLOT ? SLOTS - 1 : KERNEL_SLOT;
+  for (let slot = from; slot <= last; slot++) {
     if (slot > from && s.preempted)
       return stop(s, mfn, slot, handed && s.bug('stale-partial-flag'), INTERRUPTED, 0);
     const low = s.low(mfn, slot);
