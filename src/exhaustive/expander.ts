@@ -2,6 +2,7 @@
 import { OptimizedModel } from '../../models/optimized/model.js';
 import type { Snapshot } from '../../models/optimized/snapshot.js';
 import { ReferenceModel } from '../../models/reference/model.js';
+import { Snapshot as ReferenceSnapshot } from '../../models/reference/snapshot.js';
 import { INFO_OWNER, INFO_PARTIAL, INFO_TYPE } from '../../models/x86/page-type.js';
 import { codeOf, OK } from '../../models/x86/result.js';
 import { compareChanges } from '../../properties/agreement.js';
@@ -77,6 +78,7 @@ export class Expander {
   private readonly optimized: OptimizedModel;
   private readonly reference: ReferenceModel | undefined;
   private snapshot: Snapshot;
+  private referenceSnapshot: ReferenceSnapshot | undefined;
   private tracker: Tracker;
   private readonly canonical: Canonical;
   private readonly steps: Steps;
@@ -172,6 +174,7 @@ export class Expander {
   private start(): void {
     const { machine } = this.search;
     this.reference?.start(machine);
+    this.referenceSnapshot = this.reference && new ReferenceSnapshot(this.reference);
     this.optimized.start(machine);
     const violation = this.tracker.start();
     if (violation) throw new Error(`the start state fails: ${violation.message}`);
@@ -238,9 +241,11 @@ export class Expander {
   }
 
   private enterReference(): void {
-    if (!this.reference) return;
-    this.reference.reset();
-    for (const operation of this.way) this.reference.run(this.code, this.starts[operation]!, this.expected);
+    const { reference, referenceSnapshot } = this;
+    if (!reference || !referenceSnapshot) return;
+    referenceSnapshot.leave();
+    for (const operation of this.way) reference.run(this.code, this.starts[operation]!, this.expected);
+    referenceSnapshot.take();
   }
 
   /** Tries the operation with all that it can find of what is left out. */
@@ -332,7 +337,7 @@ export class Expander {
     const difference = compareChanges(reference, optimized);
     if (difference) return { kind: 'state', operation: 0, message: difference.message };
     const { frameCount, slotCount } = reference.changes;
-    if (frameCount + slotCount + this.readings.puts.length > 0) this.enterReference();
+    if (frameCount + slotCount + this.readings.puts.length > 0) this.referenceSnapshot!.restore();
     return undefined;
   }
 

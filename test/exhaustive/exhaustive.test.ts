@@ -174,6 +174,17 @@ test.each([
   expect(few.verdict.stage.cells).toEqual(all.verdict.stage.cells);
 });
 
+test.each([
+  [{ frames: 1, slots: 2 }, 0, Infinity],
+  [{ frames: 2, slots: 1, arch: 'x86_32' }, 1, Infinity],
+  [{ frames: 2, slots: 1 }, 1, 6],
+] as const)('the reference model comes back to every state of %j', async (scope, leftOut, depth) => {
+  const search = searchOf(scope, true, leftOut);
+  const alone = await exploreHere(search, depth);
+  const both = await exploreHere({ ...search, court: { ...search.court, alone: false } }, depth);
+  expect(both.verdict).toEqual(alone.verdict);
+});
+
 /** Some defects make states without end. */
 const DEPTH_MAX = 9;
 
