@@ -6,3 +6,4 @@ import { setFlagsFromString } from 'node:v8';
  */
 setFlagsFromString('--max-inlined-bytecode-size=1500');
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=5000');
+setFlagsFromString('--max-inlined-bytecode-size-absolute=10000');

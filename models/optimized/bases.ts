@@ -84,6 +84,7 @@ export function returnToUser(s: State): number {
   if (s.compat) return OK;
   if (v.userBase === 0) return FAULT;
   v.userMode = true;
+  s.ready = -1;
   v.loadedBase = v.userBase;
   v.tlb.flush();
   return OK;

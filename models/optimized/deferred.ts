@@ -12,8 +12,8 @@ export function defer(s: State, mfn: number, whole: boolean, parent: number): vo
       s.putPage(mfn); // it waited already, with a reference of its own
     } else {
       s.touch(before);
-      s.lostGenerals[before]!++;
-      if (v.deferredWhole) s.lostTypes[before]!++;
+      s.loseGeneral(before);
+      if (v.deferredWhole) s.loseType(before);
     }
   }
   v.deferred = mfn;
@@ -35,8 +35,8 @@ export function takeOver(s: State, child: number, handed: boolean): void {
   const { v } = s;
   if (child === v.leftover) {
     s.touch(child);
-    if (handed) s.lostGenerals[child]!++;
-    if (v.deferredWhole) s.lostTypes[child]!++;
+    if (handed) s.loseGeneral(child);
+    if (v.deferredWhole) s.loseType(child);
   }
   v.clearDeferred();
   v.leftover = 0;

@@ -68,7 +68,7 @@ function compatXenStart(s: State): number {
 
 /** pv/descriptor-tables.c: validate_segdesc_page (rules 2.6). */
 export function validateDescriptors(s: State, mfn: number): number {
-  for (let slot = s.memory.next(mfn, 0); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, 0); slot < SLOTS; slot = s.next(mfn, slot + 1)) {
     if (!checkDescriptor(s, s.low(mfn, slot), s.high(mfn, slot))) return EINVAL;
     s.setEntry(mfn, slot, fixedA, fixedB);
   }
@@ -81,26 +81,26 @@ function getDescriptorPage(s: State, mfn: number): boolean {
     s.notFound(mfn);
     return false;
   }
-  const info = s.info[mfn]!;
+  const info = s.info(mfn);
   const held = (info & INFO_TYPE) === TYPE_SEG_DESC && (info & INFO_VALIDATED) !== 0;
-  if (s.typeCount[mfn] !== 0 && !held) return false;
+  if (s.typeCount(mfn) !== 0 && !held) return false;
   s.touch(mfn);
   if (!held) {
     if ((info & INFO_TYPE) !== TYPE_SEG_DESC && !s.bug('flush-condition-new-type')) s.flushAll();
-    s.info[mfn] = (info & ~(INFO_TYPE | INFO_VALIDATED)) | TYPE_SEG_DESC;
+    s.setInfo(mfn, (info & ~(INFO_TYPE | INFO_VALIDATED)) | TYPE_SEG_DESC);
     if (validateDescriptors(s, mfn) !== OK) {
-      s.info[mfn]! &= ~INFO_TYPE;
+      s.setInfo(mfn, s.info(mfn) & ~INFO_TYPE);
       return false;
     }
-    s.info[mfn]! |= INFO_VALIDATED;
+    s.setInfo(mfn, s.info(mfn) | INFO_VALIDATED);
   }
-  s.typeCount[mfn]!++;
+  s.addTypes(mfn, 1);
   s.getPage(mfn);
   return true;
 }
 
 function putDescriptorPage(s: State, mfn: number): void {
-  s.typeCount[mfn]!--;
+  s.addTypes(mfn, -1);
   s.putPage(mfn);
 }
 
@@ -136,16 +136,16 @@ export function updateDescriptor(
   misaligned: boolean,
 ): number {
   if (misaligned || !checkDescriptor(s, a, b) || !s.owned(mfn)) return EINVAL;
-  const type = s.info[mfn]! & INFO_TYPE;
+  const type = s.info(mfn) & INFO_TYPE;
   if (type === TYPE_SEG_DESC ? !getHeldDescriptorPage(s, mfn) : !s.getWritable(mfn)) return EINVAL;
   s.setEntry(mfn, slot, fixedA, fixedB);
-  s.typeCount[mfn]!--;
+  s.addTypes(mfn, -1);
   return OK;
 }
 
 function getHeldDescriptorPage(s: State, mfn: number): boolean {
   s.touch(mfn);
-  s.typeCount[mfn]!++;
+  s.addTypes(mfn, 1);
   return true;
 }
 

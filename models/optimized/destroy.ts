@@ -20,6 +20,7 @@ const PASSES = TYPE_L4 - TYPE_L2 + 1;
 
 export function destroy(s: State): number {
   s.dying = true;
+  s.ready = -1;
   if (s.destroyPass === 0) {
     for (const vcpu of s.vcpus) {
       const code = on(s, vcpu, () => dropTables(s));
@@ -44,21 +45,21 @@ export function destroy(s: State): number {
 /** relinquish_memory, one frame: its pin, its allocation, and by force what still is a table of this level. */
 function relinquish(s: State, mfn: number, level: number): number {
   s.getPage(mfn);
-  if ((s.info[mfn]! & INFO_PINNED) !== 0) {
-    s.info[mfn]! &= ~INFO_PINNED;
+  if ((s.info(mfn) & INFO_PINNED) !== 0) {
+    s.setInfo(mfn, s.info(mfn) & ~INFO_PINNED);
     const code = putTypeAndPage(s, mfn, true);
     if (code !== OK) {
-      if (code === INTERRUPTED || s.bug('relinquish-repin')) s.info[mfn]! |= INFO_PINNED;
+      if (code === INTERRUPTED || s.bug('relinquish-repin')) s.setInfo(mfn, s.info(mfn) | INFO_PINNED);
       if (code !== INTERRUPTED) s.putPage(mfn);
       s.putPage(mfn);
       return RESTART;
     }
   }
-  if ((s.info[mfn]! & INFO_ALLOCATED) !== 0) {
-    s.info[mfn]! &= ~INFO_ALLOCATED;
+  if ((s.info(mfn) & INFO_ALLOCATED) !== 0) {
+    s.setInfo(mfn, s.info(mfn) & ~INFO_ALLOCATED);
     s.putPage(mfn);
   }
-  const info = s.info[mfn]!;
+  const info = s.info(mfn);
   if ((info & INFO_TYPE) === level && (info & (INFO_VALIDATED | INFO_PARTIAL)) !== 0) {
     if (invalidate(s, mfn, (info & INFO_PARTIAL) !== 0) !== OK) return RESTART;
     if (s.bug('destroy-circular-no-put')) return OK;
@@ -69,25 +70,25 @@ function relinquish(s: State, mfn: number, level: number): number {
 
 /** A table that is still valid now is kept only by a circle of linear entries, or is partial. */
 function invalidate(s: State, mfn: number, wasPartial: boolean): number {
-  s.info[mfn]! &= ~(INFO_VALIDATED | INFO_PARTIAL);
-  if (!wasPartial) s.from[mfn] = SLOTS;
+  s.setInfo(mfn, s.info(mfn) & ~(INFO_VALIDATED | INFO_PARTIAL));
+  if (!wasPartial) s.setFrom(mfn, SLOTS);
   const code = demote(s, mfn);
   if (code === RESTART) {
-    if (!wasPartial && !s.bug('relinquish-type-ref')) s.typeCount[mfn]!++;
-    s.info[mfn]! |= INFO_PARTIAL;
+    if (!wasPartial && !s.bug('relinquish-type-ref')) s.addTypes(mfn, 1);
+    s.setInfo(mfn, s.info(mfn) | INFO_PARTIAL);
     if (wasPartial) s.putPage(mfn);
     return RESTART;
   }
-  s.info[mfn]! &= ~INFO_HANDED;
-  s.from[mfn] = 0;
+  s.setInfo(mfn, s.info(mfn) & ~INFO_HANDED);
+  s.setFrom(mfn, 0);
   if (code === INTERRUPTED) {
-    s.info[mfn]! |= INFO_VALIDATED;
+    s.setInfo(mfn, s.info(mfn) | INFO_VALIDATED);
     if (wasPartial) s.putPage(mfn);
     s.putPage(mfn);
     return INTERRUPTED;
   }
   if (wasPartial) {
-    if (!s.bug('destroy-circular-partial-type')) s.typeCount[mfn]!--;
+    if (!s.bug('destroy-circular-partial-type')) s.addTypes(mfn, -1);
     s.putPage(mfn);
   }
   return OK;

@@ -1,49 +1,180 @@
-/** What is known of every frame, in typed arrays by frame number (Xen: struct page_info), and how it was at the start. */
+/**
+ * A frame's record is sixteen words side by side, word k of frame m at `(m << FRAME_SHIFT) | k`: all that an operation
+ * asks of a frame stands in one line of the processor's cache.
+ */
+const FRAME_SHIFT = 4;
+/** The words. Layout of the first: `x86/page-type.ts`. */
+const INFO = 0;
+const TYPE_COUNT = 1;
+const GENERAL_COUNT = 2;
+const LINEAR_COUNT = 3;
+/** nr_validated_ptes of a partial table. */
+const FROM = 4;
+const LOST_TYPES = 5;
+const LOST_GENERALS = 6;
+const M2P_LOW = 7;
+const M2P_HIGH = 8;
+/** So many words are the frame's state; the others are how it is kept. */
+const STATE_WORDS = 9;
+/** Where its contents begin in `words` of `Memory`. */
+const PAGE = 9;
+/** Which words of its bitmap of slots are not zero. */
+const USED_WORDS = 10;
+const MARKS = 11;
+/** The operation that named it last among the changes. */
+const NAMED = 12;
+
+/** What is known of every frame (Xen: struct page_info), and how it was at the start. */
 export class FrameTable {
   limit = 0;
-  /** Layout: `x86/page-type.ts`. */
-  info = new Int32Array(0);
-  typeCount = new Int32Array(0);
-  generalCount = new Int32Array(0);
-  linear = new Int16Array(0);
-  /** nr_validated_ptes of a partial table. */
-  from = new Int16Array(0);
-  lostTypes = new Int32Array(0);
-  lostGenerals = new Int32Array(0);
-  m2pLow = new Int32Array(0);
-  m2pHigh = new Int32Array(0);
-  private startInfo = new Int32Array(0);
-  private startTypeCount = new Int32Array(0);
-  private startGeneralCount = new Int32Array(0);
+  frames = new Int32Array(0);
+  private start = new Int32Array(0);
+
+  exists(mfn: number): boolean {
+    return mfn >>> 0 < this.limit;
+  }
+
+  // Of frames that exist: a caller looks first.
+
+  info(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | INFO]!;
+  }
+
+  setInfo(mfn: number, info: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | INFO] = info;
+  }
+
+  typeCount(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | TYPE_COUNT]!;
+  }
+
+  setTypeCount(mfn: number, count: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | TYPE_COUNT] = count;
+  }
+
+  addTypes(mfn: number, by: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | TYPE_COUNT]! += by;
+  }
+
+  generalCount(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | GENERAL_COUNT]!;
+  }
+
+  setGeneralCount(mfn: number, count: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | GENERAL_COUNT] = count;
+  }
+
+  addGenerals(mfn: number, by: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | GENERAL_COUNT]! += by;
+  }
+
+  linearCount(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | LINEAR_COUNT]!;
+  }
+
+  setLinearCount(mfn: number, count: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | LINEAR_COUNT] = count;
+  }
+
+  addLinears(mfn: number, by: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | LINEAR_COUNT]! += by;
+  }
+
+  from(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | FROM]!;
+  }
+
+  setFrom(mfn: number, slot: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | FROM] = slot;
+  }
+
+  lostTypes(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | LOST_TYPES]!;
+  }
+
+  lostGenerals(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | LOST_GENERALS]!;
+  }
+
+  loseType(mfn: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | LOST_TYPES]!++;
+  }
+
+  loseGeneral(mfn: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | LOST_GENERALS]!++;
+  }
+
+  protected forgetLost(mfn: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | LOST_TYPES] = 0;
+    this.frames[(mfn << FRAME_SHIFT) | LOST_GENERALS] = 0;
+  }
+
+  m2pLow(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | M2P_LOW]!;
+  }
+
+  m2pHigh(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | M2P_HIGH]!;
+  }
+
+  setM2p(mfn: number, low: number, high: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | M2P_LOW] = low;
+    this.frames[(mfn << FRAME_SHIFT) | M2P_HIGH] = high;
+  }
+
+  protected forgetM2p(mfn: number): void {
+    this.setM2p(mfn, -1, -1);
+  }
+
+  protected page(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | PAGE]!;
+  }
+
+  protected setPage(mfn: number, page: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | PAGE] = page;
+  }
+
+  protected usedWords(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | USED_WORDS]!;
+  }
+
+  protected setUsedWords(mfn: number, used: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | USED_WORDS] = used;
+  }
+
+  protected marks(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | MARKS]!;
+  }
+
+  protected setMarks(mfn: number, marks: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | MARKS] = marks;
+  }
+
+  protected lastNamed(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | NAMED]!;
+  }
+
+  protected setLastNamed(mfn: number, operation: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | NAMED] = operation;
+  }
 
   protected clearFrames(limit: number): void {
     this.limit = limit;
-    this.info = new Int32Array(limit);
-    this.typeCount = new Int32Array(limit);
-    this.generalCount = new Int32Array(limit);
-    this.linear = new Int16Array(limit);
-    this.from = new Int16Array(limit);
-    this.lostTypes = new Int32Array(limit);
-    this.lostGenerals = new Int32Array(limit);
-    this.m2pLow = new Int32Array(limit).fill(-1);
-    this.m2pHigh = new Int32Array(limit).fill(-1);
+    this.frames = new Int32Array(limit << FRAME_SHIFT);
+    for (let mfn = 0; mfn < limit; mfn++) this.forgetM2p(mfn);
   }
 
   protected keepFrames(): void {
-    this.startInfo = this.info.slice();
-    this.startTypeCount = this.typeCount.slice();
-    this.startGeneralCount = this.generalCount.slice();
+    this.start = this.frames.slice();
   }
 
   protected restoreFrame(mfn: number): void {
-    this.info[mfn] = this.startInfo[mfn]!;
-    this.typeCount[mfn] = this.startTypeCount[mfn]!;
-    this.generalCount[mfn] = this.startGeneralCount[mfn]!;
-    this.linear[mfn] = 0;
-    this.from[mfn] = 0;
-    this.lostTypes[mfn] = 0;
-    this.lostGenerals[mfn] = 0;
-    this.m2pLow[mfn] = -1;
-    this.m2pHigh[mfn] = -1;
+    this.copyState(mfn, this.start);
+  }
+
+  /** The frame's state becomes what it was in these records. */
+  copyState(mfn: number, from: Int32Array): void {
+    const end = (mfn << FRAME_SHIFT) | STATE_WORDS;
+    for (let i = (mfn << FRAME_SHIFT) | 0; i < end; i++) this.frames[i] = from[i]!;
   }
 }

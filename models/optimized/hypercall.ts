@@ -27,18 +27,30 @@ import { cleanup } from './cleanup.js';
 import { findsDomain, hasPrivilege } from './domains.js';
 import { writeCr3 } from './bases.js';
 import { mmuextRequest } from './mmuext.js';
-import { mmuUpdateRequest } from './mmu-update.js';
+import { mmuUpdateRequest, updateEntry } from './mmu-update.js';
 import type { State } from './state.js';
 import { initialise } from './vcpu-ops.js';
 
 const PFD_NONE = 2;
 
-/** One request by itself. */
-export function single(s: State, code: Int32Array, at: number): number {
+/** One request by itself, whose first word is `word`. */
+export function single(s: State, code: Int32Array, at: number, word: number): number {
+  const opcode = word & 0xff;
+  if (opcode === OP_MMU_UPDATE) return singleUpdate(s, code, at, word);
   if (cleanup(s) !== OK) return interrupted(s, code, at, 0, 0, NOT_YET);
-  const opcode = code[at + W_OPCODE]! & 0xff;
-  const isUpdate = opcode === OP_MMU_UPDATE || opcode === OP_MACHPHYS;
+  const isUpdate = opcode === OP_MACHPHYS;
   const result = isUpdate ? mmuUpdateRequest(s, code, at, FD_SELF) : mmuextRequest(s, code, at, FD_SELF);
+  return ended(s, code, at, result);
+}
+
+/** The same of the request that is made most. */
+export function singleUpdate(s: State, code: Int32Array, at: number, word: number): number {
+  if (cleanup(s) !== OK) return interrupted(s, code, at, 0, 0, NOT_YET);
+  return ended(s, code, at, updateEntry(s, code, at, word, FD_SELF));
+}
+
+/** Ends the call of a single request with this result. */
+function ended(s: State, code: Int32Array, at: number, result: number): number {
   if (result === OK) s.work--;
   if (s.v.deferred === 0 && !s.updatedUpper && result !== RESTART) return result;
   return settle(s, code, at, 0, 0, result) ? result : PREEMPTED;
@@ -154,5 +166,5 @@ export function resume(s: State): number {
     if (cleanup(s) === OK) return v.callAnswer;
     return interrupted(s, call, 0, v.callNext, v.callDone, v.callAnswer);
   }
-  return isList ? list(s, call, 0, v.callNext, v.callDone, v.callBegun) : single(s, call, 0);
+  return isList ? list(s, call, 0, v.callNext, v.callDone, v.callBegun) : single(s, call, 0, call[W_OPCODE]!);
 }

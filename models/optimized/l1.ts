@@ -1,5 +1,5 @@
 /** L1 entries: what they may map, the references they hold, and how they change. */
-import { CACHE_ATTRIBUTES, G, P, PAT, PCD, PWT, RW, SLOTS, US } from '../x86/entry.js';
+import { CACHE_ATTRIBUTES, P, PAT, PCD, PWT, RW, SLOTS, US } from '../x86/entry.js';
 import { INFO_OWNER, INFO_OWNER_SHIFT, INFO_SPECIAL, OWNER_IO } from '../x86/page-type.js';
 import { EACCES, EBUSY, EINVAL, EPERM, OK } from '../x86/result.js';
 import { FD_SELF, FD_XEN } from '../../src/program/record.js';
@@ -7,7 +7,10 @@ import { ALL_ONES_FRAME, frameOf } from './frame-number.js';
 import type { State } from './state.js';
 
 /** Bit 52 of an entry, Xen's guest kernel mark, in its high word. */
-const GUEST_KERNEL_HIGH = 1 << 20;
+const GUEST_KERNEL_BIT = 20;
+const GUEST_KERNEL_HIGH = 1 << GUEST_KERNEL_BIT;
+const US_BIT = 2;
+const G_BIT = 8;
 /** Of the high word all above the frame number may change without new references. */
 const FRAME_HIGH = 0xfffff;
 
@@ -16,23 +19,30 @@ let acceptedLow = 0;
 
 /** mm.c: get_page_from_l1e (rules 2.3). Takes the references of a present entry, or says why not. */
 function getPageFromL1e(s: State, low: number, high: number, fd: number): number {
-  if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
+  return isForbidden(s, low, high) ? EINVAL : getAllowed(s, low, high, fd);
+}
+
+function isForbidden(s: State, low: number, high: number): boolean {
+  return ((low & s.l1ForbiddenLow) | (high & s.l1ForbiddenHigh)) !== 0;
+}
+
+/** The same of an entry of which nothing is forbidden. */
+function getAllowed(s: State, low: number, high: number, fd: number): number {
   const mfn = frameOf(low, high);
   acceptedLow = low;
-  if (!s.owned(mfn) || fd !== FD_SELF) return getForeign(s, low, mfn, fd);
+  if (fd !== FD_SELF || !s.owned(mfn)) return getForeign(s, low, mfn, fd);
   if ((low & RW) !== 0 && !s.getWritable(mfn)) return EBUSY;
-  if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info[mfn]! & INFO_SPECIAL) !== 0) {
+  if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info(mfn) & INFO_SPECIAL) !== 0) {
     if ((low & RW) !== 0) s.putWritable(mfn);
     return EACCES;
   }
-  s.touch(mfn);
-  s.generalCount[mfn]!++;
+  s.getPage(mfn);
   return OK;
 }
 
 /** Not memory of the guest's, or not in the name of the guest: an I/O mapping, or nothing. */
 function getForeign(s: State, low: number, mfn: number, fd: number): number {
-  const io = mfn >= s.limit || (s.info[mfn]! & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
+  const io = mfn >= s.limit || (s.info(mfn) & INFO_OWNER) === OWNER_IO << INFO_OWNER_SHIFT;
   if (io) return mapIo(s, low, mfn, fd);
   s.notFound(mfn);
   return EBUSY;
@@ -55,25 +65,23 @@ function putPageFromL1e(s: State, low: number, high: number): void {
   if ((low & P) === 0) return;
   const mfn = frameOf(low, high);
   if (!s.owned(mfn)) return;
-  s.typeCount[mfn]! -= (low & RW) >> 1; // RW is bit 1
+  s.addTypes(mfn, 0 - ((low & RW) >> 1)); // RW is bit 1
   s.putPage(mfn);
 }
 
-/** pv/mm.h: adjust_guest_l1e (rules 2.2), on a present entry of a 64-bit guest: the low word. */
-function adjustedLow(s: State, low: number, high: number): number {
-  if (s.compat) return low;
-  if ((low & US) === 0) return low | US;
-  return (high & GUEST_KERNEL_HIGH) === 0 ? low | G : low;
+/** pv/mm.h: adjust_guest_l1e (rules 2.2), on a present entry of a 64-bit guest: its kernel's pages are marked, … */
+function adjustedHigh(s: State, low: number, high: number): number {
+  return high | (((~low & US) << (GUEST_KERNEL_BIT - US_BIT)) & s.adjustsL1);
 }
 
-/** The same for the high word. */
-function adjustedHigh(s: State, low: number, high: number): number {
-  return s.compat || (low & US) !== 0 ? high : high | GUEST_KERNEL_HIGH;
+/** … and all others are global. The low word, with the high one as it has become. */
+function adjustedLow(s: State, low: number, newHigh: number): number {
+  return low | ((US | ((~newHigh & GUEST_KERNEL_HIGH) >> (GUEST_KERNEL_BIT - G_BIT))) & s.adjustsL1);
 }
 
 /** mm.c: promote_l1_table (rules 2.6). */
 export function promoteL1(s: State, mfn: number): number {
-  for (let slot = s.memory.next(mfn, 0); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, 0); slot < SLOTS; slot = s.next(mfn, slot + 1)) {
     const low = s.low(mfn, slot);
     if ((low & P) === 0) continue;
     const high = s.high(mfn, slot);
@@ -82,8 +90,8 @@ export function promoteL1(s: State, mfn: number): number {
       releaseL1(s, mfn, slot);
       return code;
     }
-    const newLow = adjustedLow(s, acceptedLow, high);
     const newHigh = adjustedHigh(s, low, high);
+    const newLow = adjustedLow(s, acceptedLow, newHigh);
     if (newLow !== low || newHigh !== high) s.setEntry(mfn, slot, newLow, newHigh);
   }
   return OK;
@@ -91,7 +99,7 @@ export function promoteL1(s: State, mfn: number): number {
 
 /** mm.c: demote_l1_table (rules 2.7): the references of the slots below `end` are dropped. */
 export function releaseL1(s: State, mfn: number, end: number): void {
-  for (let slot = s.memory.next(mfn, 0); slot < end; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, 0); slot < end; slot = s.next(mfn, slot + 1)) {
     putPageFromL1e(s, s.low(mfn, slot), s.high(mfn, slot));
   }
 }
@@ -114,14 +122,14 @@ export function modL1Entry(
     putPageFromL1e(s, oldLow, oldHigh);
     return OK;
   }
-  if ((low & s.l1ForbiddenLow) !== 0 || (high & s.l1ForbiddenHigh) !== 0) return EINVAL;
-  const newLow = adjustedLow(s, low, high);
+  if (isForbidden(s, low, high)) return EINVAL;
   const newHigh = adjustedHigh(s, low, high);
+  const newLow = adjustedLow(s, low, newHigh);
   if (harmless(s.harmlessL1, oldLow ^ newLow, oldHigh ^ newHigh)) {
     s.setEntry(table, slot, newLow | merged, newHigh);
     return OK;
   }
-  const code = getPageFromL1e(s, newLow, newHigh, fd);
+  const code = getAllowed(s, newLow, newHigh, fd);
   if (code !== OK) return s.bug('error-codes-flattened') ? EINVAL : code;
   const flipped = acceptedLow !== newLow;
   s.setEntry(table, slot, acceptedLow | merged, newHigh);
@@ -153,8 +161,8 @@ export function emulateStore(
   let newHigh = high;
   if ((low & P) !== 0) {
     if (getPageFromL1e(s, low, high, FD_SELF) === OK) {
-      newLow = adjustedLow(s, acceptedLow, high);
       newHigh = adjustedHigh(s, low, high);
+      newLow = adjustedLow(s, acceptedLow, newHigh);
     } else if (s.compat && upperHalf) {
       newLow = low & ~P; // the guest is half way through a two-step write; the lower half will follow
     } else {

@@ -7,8 +7,8 @@ import { putTypeAndPage } from './types.js';
 /** mm.c: steal_page. Only a frame that nothing but its allocation refers to can go. */
 export function release(s: State, mfn: number): number {
   if (!s.owned(mfn)) return EINVAL;
-  const allocatedOnly = (s.info[mfn]! & (INFO_ALLOCATED | INFO_SPECIAL)) === INFO_ALLOCATED;
-  if (!allocatedOnly || s.generalCount[mfn] !== 1) return EINVAL;
+  const allocatedOnly = (s.info(mfn) & (INFO_ALLOCATED | INFO_SPECIAL)) === INFO_ALLOCATED;
+  if (!allocatedOnly || s.generalCount(mfn) !== 1) return EINVAL;
   s.free(mfn);
   return OK;
 }
@@ -16,13 +16,13 @@ export function release(s: State, mfn: number): number {
 /** common/memory.c: guest_remove_page. The frame stays the guest's until its last reference goes. */
 export function decreaseReservation(s: State, mfn: number): number {
   if (!s.owned(mfn)) return NONE;
-  if ((s.info[mfn]! & INFO_ALLOCATED) === 0) return OK;
-  if ((s.info[mfn]! & INFO_PINNED) !== 0 && s.bug('implicit-unpin')) {
-    s.info[mfn]! &= ~INFO_PINNED;
+  if ((s.info(mfn) & INFO_ALLOCATED) === 0) return OK;
+  if ((s.info(mfn) & INFO_PINNED) !== 0 && s.bug('implicit-unpin')) {
+    s.setInfo(mfn, s.info(mfn) & ~INFO_PINNED);
     s.uninterrupted(() => putTypeAndPage(s, mfn, false));
   }
   s.touch(mfn);
-  s.info[mfn]! &= ~INFO_ALLOCATED;
+  s.setInfo(mfn, s.info(mfn) & ~INFO_ALLOCATED);
   s.putPage(mfn);
   return OK;
 }
@@ -31,7 +31,7 @@ export function decreaseReservation(s: State, mfn: number): number {
 export function receive(s: State, first: number, count: number): number {
   if (first < 0 || count < 1 || first + count > s.limit) return EINVAL;
   for (let mfn = first; mfn < first + count; mfn++) {
-    if ((s.info[mfn]! & INFO_OWNER) !== 0) return EINVAL;
+    if ((s.info(mfn) & INFO_OWNER) !== 0) return EINVAL;
   }
   for (let mfn = first; mfn < first + count; mfn++) s.allocate(mfn);
   return OK;

@@ -1,131 +1,138 @@
 import { SLOTS } from '../x86/entry.js';
-
-const WORDS = SLOTS / 32;
+import { FrameTable } from './frame-table.js';
 
 /**
- * Contents of frames: two 32-bit words an entry, and a bitmap of the slots that are not zero, so that loops
- * over a table cost what it holds. A frame gets a page of memory with its first non-zero entry; page 0 is all
- * zero and stands for every frame without one.
+ * A page of contents, in words: low and high word of each slot, then a bitmap of the slots that are not zero.
+ *
+ * ```
+ *   0                       1024        1040
+ *   low 0  high 0  low 1 …  bitmap      the next page
+ * ```
  */
-export class Memory {
-  /** Page of a frame, by frame number. */
-  page = new Int32Array(0);
-  low = new Int32Array(SLOTS);
-  high = new Int32Array(SLOTS);
-  used = new Int32Array(WORDS);
-  /** By page: which of its words of `used` are not zero. */
-  usedWords = new Int32Array(1);
-  private pages = 1;
+const BITMAP = 2 * SLOTS;
+const PAGE_WORDS = BITMAP + SLOTS / 32;
+
+/**
+ * Contents of frames. The bitmap of a page, and the word of the frame's record that says which of the bitmap's words are
+ * not zero, let loops over a table cost what it holds. A frame gets a page with its first non-zero entry; the first page
+ * is all zero and stands for every frame without one.
+ */
+export class Memory extends FrameTable {
+  words = new Int32Array(PAGE_WORDS);
+  private end = PAGE_WORDS;
   /** Start contents: for each frame with any, slot, low word and high word of its entries, one after another. */
-  private readonly start = new Map<number, Int32Array>();
+  private readonly startContents = new Map<number, Int32Array>();
 
-  /** Makes room for the contents of frames 0 .. limit-1, all zero. */
-  clear(limit: number): void {
-    this.page = new Int32Array(limit);
-    this.low = new Int32Array(SLOTS);
-    this.high = new Int32Array(SLOTS);
-    this.used = new Int32Array(WORDS);
-    this.usedWords = new Int32Array(1);
-    this.pages = 1;
-    this.start.clear();
+  /** Makes room for the contents of all frames, all zero. */
+  protected clearContents(): void {
+    this.words = new Int32Array(PAGE_WORDS);
+    this.end = PAGE_WORDS;
+    this.startContents.clear();
   }
 
-  /** The bitmap is kept without a branch: whether an entry is zero cannot be predicted. */
+  low(mfn: number, slot: number): number {
+    return this.words[this.page(mfn) + (slot << 1)]!;
+  }
+
+  high(mfn: number, slot: number): number {
+    return this.words[this.page(mfn) + ((slot << 1) | 1)]!;
+  }
+
+  /** Nobody is told that it changes: that is `setEntry` of `State`. */
   set(mfn: number, slot: number, low: number, high: number): void {
-    let page = this.page[mfn]!;
+    let page = this.page(mfn);
     if (page === 0) page = this.newPage(mfn);
-    const at = (page << 9) | slot;
-    this.low[at] = low;
-    this.high[at] = high;
-    const word = slot >> 5;
-    const bits = this.used[(page << 4) | word]! & ~(1 << (slot & 31));
-    const after = bits | (isNonZero(low | high) << (slot & 31));
-    this.used[(page << 4) | word] = after;
-    this.usedWords[page] = (this.usedWords[page]! & ~(1 << word)) | (isNonZero(after) << word);
+    const { words } = this;
+    words[page + (slot << 1)] = low;
+    words[page + ((slot << 1) | 1)] = high;
+    // Most entries that are written are not zero, and were not.
+    if ((low | high) === 0 || (words[page + BITMAP + (slot >> 5)]! & (1 << slot)) === 0)
+      this.mark(mfn, page, slot, low | high);
   }
 
-  zero(mfn: number): void {
-    const page = this.page[mfn]!;
+  /** Keeps the bitmap: the slot is in use unless what stands in it is zero. */
+  private mark(mfn: number, page: number, slot: number, contents: number): void {
+    const { words } = this;
+    const at = page + BITMAP + (slot >> 5);
+    if (contents === 0) words[at]! &= ~(1 << slot);
+    else words[at]! |= 1 << slot;
+    const used = this.usedWords(mfn) & ~(1 << (slot >> 5));
+    this.setUsedWords(mfn, words[at] === 0 ? used : used | (1 << (slot >> 5)));
+  }
+
+  protected zero(mfn: number): void {
+    const page = this.page(mfn);
     for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1)) {
-      this.low[(page << 9) | slot] = 0;
-      this.high[(page << 9) | slot] = 0;
+      this.words[page + (slot << 1)] = 0;
+      this.words[page + ((slot << 1) | 1)] = 0;
     }
-    for (let words = this.usedWords[page]!; words !== 0; words &= words - 1) {
-      this.used[(page << 4) | lowestBit(words)] = 0;
-    }
-    this.usedWords[page] = 0;
+    for (let used = this.usedWords(mfn); used !== 0; used &= used - 1)
+      this.words[page + BITMAP + lowestBit(used)] = 0;
+    this.setUsedWords(mfn, 0);
   }
 
-  copy(mfn: number, source: number): void {
-    if (mfn === source) return;
+  /** The frame's contents become those of another, which may be one of these records and pages instead. */
+  copyContents(mfn: number, source: number, from: Memory = this): void {
+    if (mfn === source && from === this) return;
     this.zero(mfn);
-    for (let slot = this.next(source, 0); slot < SLOTS; slot = this.next(source, slot + 1)) {
-      const at = (this.page[source]! << 9) | slot;
-      this.set(mfn, slot, this.low[at]!, this.high[at]!);
-    }
+    for (let slot = from.next(source, 0); slot < SLOTS; slot = from.next(source, slot + 1))
+      this.set(mfn, slot, from.low(source, slot), from.high(source, slot));
   }
 
   /** First slot from `slot` on that is not zero; SLOTS if there is none. */
   next(mfn: number, slot: number): number {
     if (slot >= SLOTS) return SLOTS;
-    const page = this.page[mfn]!;
+    const bitmap = this.page(mfn) + BITMAP;
     const word = slot >> 5;
-    const bits = this.used[(page << 4) | word]! & (-1 << (slot & 31));
+    const bits = this.words[bitmap + word]! & (-1 << slot);
     if (bits !== 0) return (word << 5) | lowestBit(bits);
-    const words = this.usedWords[page]! & (-2 << word);
-    if (words === 0) return SLOTS;
-    const next = lowestBit(words);
-    return (next << 5) | lowestBit(this.used[(page << 4) | next]!);
+    const used = this.usedWords(mfn) & (-2 << word);
+    if (used === 0) return SLOTS;
+    const next = lowestBit(used);
+    return (next << 5) | lowestBit(this.words[bitmap + next]!);
   }
 
   /** Last slot up to `slot` that is not zero; -1 if there is none. */
   previous(mfn: number, slot: number): number {
     if (slot < 0) return -1;
-    const page = this.page[mfn]!;
+    const bitmap = this.page(mfn) + BITMAP;
     const word = slot >> 5;
-    const bits = this.used[(page << 4) | word]! & (-1 >>> (31 - (slot & 31)));
+    const bits = this.words[bitmap + word]! & (-1 >>> (31 - (slot & 31)));
     if (bits !== 0) return (word << 5) | highestBit(bits);
-    const words = this.usedWords[page]! & ((1 << word) - 1);
-    if (words === 0) return -1;
-    const previous = highestBit(words);
-    return (previous << 5) | highestBit(this.used[(page << 4) | previous]!);
+    const used = this.usedWords(mfn) & ((1 << word) - 1);
+    if (used === 0) return -1;
+    const previous = highestBit(used);
+    return (previous << 5) | highestBit(this.words[bitmap + previous]!);
   }
 
-  keepAsStart(): void {
-    for (let mfn = 0; mfn < this.page.length; mfn++) {
-      if (this.page[mfn] === 0) continue;
+  protected keepContents(): void {
+    for (let mfn = 0; mfn < this.limit; mfn++) {
       const entries: number[] = [];
-      for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1)) {
-        const at = (this.page[mfn]! << 9) | slot;
-        entries.push(slot, this.low[at]!, this.high[at]!);
-      }
-      if (entries.length > 0) this.start.set(mfn, Int32Array.from(entries));
+      for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1))
+        entries.push(slot, this.low(mfn, slot), this.high(mfn, slot));
+      if (entries.length > 0) this.startContents.set(mfn, Int32Array.from(entries));
     }
   }
 
   /** Puts a frame's start contents back. */
-  restore(mfn: number): void {
+  protected restoreContents(mfn: number): void {
     this.zero(mfn);
-    const entries = this.start.get(mfn);
+    const entries = this.startContents.get(mfn);
     if (entries === undefined) return;
     for (let i = 0; i < entries.length; i += 3) this.set(mfn, entries[i]!, entries[i + 1]!, entries[i + 2]!);
   }
 
   private newPage(mfn: number): number {
-    if (this.pages << 9 === this.low.length) {
-      this.low = doubled(this.low);
-      this.high = doubled(this.high);
-      this.used = doubled(this.used);
-      this.usedWords = doubled(this.usedWords);
+    if (this.end === this.words.length) {
+      const { words } = this;
+      this.words = new Int32Array(words.length * 2);
+      this.words.set(words);
     }
-    this.page[mfn] = this.pages;
-    return this.pages++;
+    const page = this.end;
+    this.setPage(mfn, page);
+    this.end += PAGE_WORDS;
+    return page;
   }
-}
-
-/** 1 where the word is not zero, else 0, without a branch. */
-function isNonZero(word: number): number {
-  return (word | -word) >>> 31;
 }
 
 function lowestBit(word: number): number {
@@ -134,10 +141,4 @@ function lowestBit(word: number): number {
 
 function highestBit(word: number): number {
   return 31 - Math.clz32(word);
-}
-
-function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(array.length * 2);
-  larger.set(array);
-  return larger;
 }

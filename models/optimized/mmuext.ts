@@ -102,22 +102,22 @@ function pin(s: State, level: Level, mfn: number, self: boolean): number {
   if (!self) return EINVAL;
   const code = take(s, s.named(mfn), level, false, true, false);
   if (code !== OK) return code === INTERRUPTED ? RESTART : code;
-  if ((s.info[mfn]! & INFO_PINNED) !== 0) {
+  if ((s.info(mfn) & INFO_PINNED) !== 0) {
     if (s.bug('double-pin-keeps-ref')) return EINVAL;
     if (level === TYPE_L1) putTypeAndPage(s, mfn, false);
     else defer(s, mfn, true, 0);
     return EINVAL;
   }
-  s.info[mfn]! |= INFO_PINNED;
+  s.setInfo(mfn, s.info(mfn) | INFO_PINNED);
   return OK;
 }
 
 /** MMUEXT_UNPIN_TABLE, whatever the level. What cannot be ended now the deferred place ends. */
 function unpin(s: State, mfn: number): number {
   if (!s.owned(s.named(mfn))) return s.notFound(mfn);
-  if ((s.info[mfn]! & INFO_PINNED) === 0) return EINVAL;
+  if ((s.info(mfn) & INFO_PINNED) === 0) return EINVAL;
   s.touch(mfn);
-  s.info[mfn]! &= ~INFO_PINNED;
+  s.setInfo(mfn, s.info(mfn) & ~INFO_PINNED);
   if (s.bug('non-preemptible-unpin')) s.uninterrupted(() => putTypeAndPage(s, mfn, false));
   else dropRoot(s, mfn);
   return OK;
@@ -125,17 +125,15 @@ function unpin(s: State, mfn: number): number {
 
 function clearPage(s: State, mfn: number): number {
   if (!s.owned(s.named(mfn))) return s.notFound(mfn);
-  if (!s.getWritable(mfn)) return EINVAL;
+  if (!s.makeWritable(mfn)) return EINVAL;
   s.zeroFrame(mfn);
-  s.putWritable(mfn);
   return OK;
 }
 
 function copyPage(s: State, mfn: number, source: number): number {
   if (!s.owned(s.named(source))) return s.notFound(source);
   if (!s.owned(s.named(mfn))) return s.notFound(mfn);
-  if (!s.getWritable(mfn)) return EINVAL;
+  if (!s.makeWritable(mfn)) return EINVAL;
   s.copyFrame(mfn, source);
-  s.putWritable(mfn);
   return OK;
 }

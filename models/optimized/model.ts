@@ -3,6 +3,7 @@ import {
   OP_ACCESS_LDT,
   OP_DECREASE_RESERVATION,
   OP_FILL,
+  OP_MMU_UPDATE,
   OP_MMU_UPDATE_LIST,
   OP_MMUEXT_LIST,
   OP_MULTICALL,
@@ -23,10 +24,6 @@ import {
   OP_DESTROY,
   CPU_MASK,
   CPU_SHIFT,
-  CONTEND_MASK,
-  CONTEND_SHIFT,
-  PREEMPT_MASK,
-  PREEMPT_SHIFT,
   OPT_BAD,
   RECORD,
   RECORD_SHIFT,
@@ -51,7 +48,7 @@ import { accessLdt, setGdt, updateDescriptor } from './descriptors.js';
 import { decreaseReservation, receive, release } from './memory-ops.js';
 import { enterKernel, returnToUser, writeCr3 } from './bases.js';
 import { destroy } from './destroy.js';
-import { firstDone, list, resume, single } from './hypercall.js';
+import { firstDone, list, resume, single, singleUpdate } from './hypercall.js';
 import { updateVa } from './mmu-update.js';
 import { Snapshot } from './snapshot.js';
 import { start } from './start.js';
@@ -59,9 +56,6 @@ import { State } from './state.js';
 import { mayFill, store, storeCached, storeReadOnly, touchPage } from './store.js';
 import { GDT_FRAMES } from './vcpu.js';
 import { initialise, resetVcpu } from './vcpu-ops.js';
-
-/** What the environment does besides choosing the vCPU. */
-const DISTURBANCE = (PREEMPT_MASK << PREEMPT_SHIFT) | (CONTEND_MASK << CONTEND_SHIFT);
 
 /** Xen's PV page typing on typed arrays, written for speed; the one for reading is the reference model. */
 export class OptimizedModel implements Model {
@@ -101,26 +95,26 @@ export class OptimizedModel implements Model {
   }
 
   run(code: Int32Array, at: number, results: Int32Array): void {
-    this.s.changes.clear();
-    results[at >> RECORD_SHIFT] = this.enter(code[at + W_OPCODE]!)
-      ? this.operation(code, at, results)
-      : this.refused(code, at, results);
+    const s = this.s;
+    const word = code[at + W_OPCODE]!;
+    s.begin(word);
+    const runs = ((word >> CPU_SHIFT) & CPU_MASK) === s.ready || this.enter(word);
+    const answer = runs ? this.operation(code, at, word, results) : this.refused(code, at, results);
+    results[at >> RECORD_SHIFT] = answer | 0; // says that it is a small whole number: there is nothing to convert
   }
 
-  /** The vCPU and the environment of the operation; false where it cannot run. */
+  /** The vCPU of the operation is to run, in its kernel; false where it cannot. */
   private enter(word: number): boolean {
     const s = this.s;
-    const vcpu = s.vcpus[(word >> CPU_SHIFT) & CPU_MASK];
-    const opcode = word & 0xff;
-    if (vcpu === undefined || !vcpu.up || s.dying) {
-      if (opcode !== OP_DESTROY) return false;
-    }
-    const disturbed = (word & DISTURBANCE) !== 0 && opcode !== OP_MULTICALL;
-    const preempt = disturbed ? ((word >> PREEMPT_SHIFT) & PREEMPT_MASK) - 1 : -1;
-    const contend = disturbed ? ((word >> CONTEND_SHIFT) & CONTEND_MASK) - 1 : -1;
-    s.enter(vcpu ?? s.v, preempt, contend);
+    const cpu = (word >> CPU_SHIFT) & CPU_MASK;
+    const vcpu = s.vcpus[cpu];
+    const runs = vcpu !== undefined && vcpu.up && !s.dying;
+    s.ready = -1;
+    if (!runs && (word & 0xff) !== OP_DESTROY) return false;
+    s.switchTo(vcpu ?? s.v);
     s.fromUser = s.v.userMode;
     if (s.fromUser) enterKernel(s);
+    else if (runs) s.ready = cpu;
     return true;
   }
 
@@ -131,39 +125,55 @@ export class OptimizedModel implements Model {
     return DEAD;
   }
 
-  private operation(code: Int32Array, at: number, results: Int32Array): number {
+  /** The operation at `at`, whose first word is `word`. */
+  private operation(code: Int32Array, at: number, word: number, results: Int32Array): number {
+    const s = this.s;
+    switch (word & 0xff) {
+      case OP_MMU_UPDATE:
+        return singleUpdate(s, code, at, word);
+      case OP_UPDATE_VA:
+        return updateVa(s, code, at);
+      case OP_MMU_UPDATE_LIST:
+      case OP_MMUEXT_LIST:
+        return list(s, code, at, 0, firstDone(code, at), false);
+      case OP_MULTICALL:
+        return this.multicall(code, at, results);
+      case OP_FILL:
+        return this.fill(code, at);
+      case OP_SET_GDT:
+        return this.setGdt(code, at);
+      case OP_WRITE_CR3:
+        return writeCr3(s, code, at);
+      case OP_INITIALISE:
+        return initialise(s, code, at);
+      default:
+        return this.plain(code, at, word);
+    }
+  }
+
+  /** An operation that is told in so many words. */
+  private plain(code: Int32Array, at: number, word: number): number {
     const s = this.s;
     const frame = code[at + W_FRAME]!;
     const slot = code[at + W_SLOT]!;
     const low = code[at + W_LOW]!;
     const high = code[at + W_HIGH]!;
-    const variant = (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK;
-    switch (code[at + W_OPCODE]! & 0xff) {
+    const variant = (word >> VARIANT_SHIFT) & VARIANT_MASK;
+    switch (word & 0xff) {
       case OP_STORE:
         return store(s, frame, slot, variant, low, high);
-      case OP_UPDATE_VA:
-        return updateVa(s, code, at);
       case OP_STORE_FRAME:
         return storeReadOnly(s, frame, slot, variant, low, high);
-      case OP_FILL:
-        return this.fill(code, at);
-      case OP_SET_GDT:
-        return this.setGdt(code, at);
       case OP_UPDATE_DESCRIPTOR:
         return updateDescriptor(s, frame, slot, low, high, (code[at + W_OPTIONS]! & OPT_BAD) !== 0);
       case OP_ACCESS_LDT:
         return accessLdt(s, frame) ? OK : FAULT;
-      case OP_WRITE_CR3:
-        return writeCr3(s, code, at);
       case OP_RELEASE:
         return release(s, frame);
       case OP_RECEIVE:
         return receive(s, frame, code[at + W_COUNT]!);
       case OP_DECREASE_RESERVATION:
         return decreaseReservation(s, frame);
-      case OP_MMU_UPDATE_LIST:
-      case OP_MMUEXT_LIST:
-        return list(s, code, at, 0, firstDone(code, at), false);
       case OP_RESUME:
         return resume(s);
       case OP_TOUCH:
@@ -172,25 +182,22 @@ export class OptimizedModel implements Model {
         return storeCached(s, frame, slot, low, high);
       case OP_IRET_USER:
         return returnToUser(s);
-      case OP_INITIALISE:
-        return initialise(s, code, at);
       case OP_RESET_VCPU:
         return resetVcpu(s, code[at + W_COUNT]!);
       case OP_DESTROY:
         return destroy(s);
-      case OP_MULTICALL:
-        return this.multicall(code, at, results);
       default:
-        return single(s, code, at);
+        return single(s, code, at, word);
     }
   }
 
   /** common/multicall.c: each call has its answer; a failing one stops nothing, a return to user mode the rest. */
   private multicall(code: Int32Array, at: number, results: Int32Array): number {
     const end = at + span(code, at) * RECORD;
+    this.s.undisturbed();
     let left = false;
     for (let i = at + RECORD; i < end; i += span(code, i) * RECORD) {
-      results[i >> RECORD_SHIFT] = left ? NONE : this.operation(code, i, results);
+      results[i >> RECORD_SHIFT] = left ? NONE : this.operation(code, i, code[i + W_OPCODE]!, results);
       if ((code[i + W_OPCODE]! & 0xff) === OP_IRET_USER) left = !this.s.bug('hypercall-in-user-mode');
     }
     return OK;
@@ -214,31 +221,31 @@ export class OptimizedModel implements Model {
   }
 
   info(mfn: number): number {
-    return this.s.info[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.info(mfn) : 0;
   }
 
   typeCount(mfn: number): number {
-    return this.s.typeCount[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.typeCount(mfn) : 0;
   }
 
   generalCount(mfn: number): number {
-    return this.s.generalCount[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.generalCount(mfn) : 0;
   }
 
   linearCount(mfn: number): number {
-    return this.s.linear[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.linearCount(mfn) : 0;
   }
 
   partialFrom(mfn: number): number {
-    return this.info(mfn) & INFO_PARTIAL ? this.s.from[mfn]! : 0;
+    return this.info(mfn) & INFO_PARTIAL ? this.s.from(mfn) : 0;
   }
 
   lostTypeReferences(mfn: number): number {
-    return this.s.lostTypes[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.lostTypes(mfn) : 0;
   }
 
   lostGeneralReferences(mfn: number): number {
-    return this.s.lostGenerals[mfn] ?? 0;
+    return this.s.exists(mfn) ? this.s.lostGenerals(mfn) : 0;
   }
 
   low(mfn: number, slot: number): number {
@@ -250,15 +257,15 @@ export class OptimizedModel implements Model {
   }
 
   nextUsed(mfn: number, slot: number): number {
-    return this.s.memory.next(mfn, slot);
+    return this.s.next(mfn, slot);
   }
 
   m2pLow(mfn: number): number {
-    return this.s.m2pLow[mfn] ?? -1;
+    return this.s.exists(mfn) ? this.s.m2pLow(mfn) : -1;
   }
 
   m2pHigh(mfn: number): number {
-    return this.s.m2pHigh[mfn] ?? -1;
+    return this.s.exists(mfn) ? this.s.m2pHigh(mfn) : -1;
   }
 
   kernelBase(cpu = 0): number {

@@ -20,12 +20,12 @@ import { writeXenL2Slots, writeXenL4Slots } from './xen-slots.js';
 
 /** mm.c: promote_l2_table, promote_l4_table, and promote_l3_table of a 64-bit guest. */
 export function promoteTable(s: State, mfn: number, level: number): number {
-  const from = s.from[mfn]!;
-  const handed = (s.info[mfn]! & INFO_HANDED) !== 0;
+  const from = s.from(mfn);
+  const handed = (s.info(mfn) & INFO_HANDED) !== 0;
   let late = 0; // units done after an event
   let check = level === TYPE_L4 ? SLOTS : from + 1; // first slot before which an event is looked for
   if (level === TYPE_L2 && from > 0 && s.bug('no-progress')) check = from;
-  for (let slot = s.memory.next(mfn, from); ; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, from); ; slot = s.next(mfn, slot + 1)) {
     if (s.preempted && check <= slot && check < SLOTS)
       return stop(s, mfn, check, handed && s.bug('stale-partial-flag'), INTERRUPTED, 0);
     if (slot >= SLOTS) break;
@@ -46,17 +46,17 @@ export function promoteTable(s: State, mfn: number, level: number): number {
     if (level !== TYPE_L4) check = slot + 1;
   }
   if (level === TYPE_L4) writeXenL4Slots(s, mfn);
-  if (s.info[mfn]! & INFO_PAE_XEN_L2) writeXenL2Slots(s, mfn);
+  if (s.info(mfn) & INFO_PAE_XEN_L2) writeXenL2Slots(s, mfn);
   return OK;
 }
 
 /** mm.c: promote_l3_table of a 32-bit guest: four slots, the last of them special (rules 6.3). */
 export function promoteCompatL3(s: State, mfn: number): number {
-  for (let slot = s.memory.next(mfn, KERNEL_SLOT + 1); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, KERNEL_SLOT + 1); slot < SLOTS; slot = s.next(mfn, slot + 1)) {
     s.setEntry(mfn, slot, 0, 0);
   }
-  const from = s.from[mfn]!;
-  const handed = (s.info[mfn]! & INFO_HANDED) !== 0;
+  const from = s.from(mfn);
+  const handed = (s.info(mfn) & INFO_HANDED) !== 0;
   // One whose demotion was stopped behind the four has all that they name; the others are looked at.
   const last = from > KERNEL_SLOT ? SLOTS - 1 : KERNEL_SLOT;
   for (let slot = from; slot <= last; slot++) {
@@ -88,13 +88,13 @@ function getKernelL2(s: State, low: number, high: number, handed: boolean): numb
   if ((low & P) === 0 || forbidden(s, TYPE_L3, low, high)) return EINVAL;
   const mfn = frameOf(low, high);
   const code = take(s, mfn, L2_PAE_XEN, handed, true, true);
-  if (code !== OK || s.typeCount[mfn] === 1 || s.bug('pae-slot3-shared')) return code;
+  if (code !== OK || s.typeCount(mfn) === 1 || s.bug('pae-slot3-shared')) return code;
   if (!s.leaks) {
     putTypeAndPage(s, mfn, false);
     return EINVAL;
   }
-  s.lostTypes[mfn]!++;
-  if (!handed) s.lostGenerals[mfn]!++; // a handed one is given back by the cleanup
+  s.loseType(mfn);
+  if (!handed) s.loseGeneral(mfn); // a handed one is given back by the cleanup
   return EINVAL;
 }
 
@@ -103,25 +103,27 @@ function getKernelL2(s: State, low: number, high: number, handed: boolean): numb
  * with. A failure from slot 1 on leaves the table to its cleanup.
  */
 function stop(s: State, mfn: number, slot: number, handed: boolean, code: number, child: number): number {
-  const level = s.info[mfn]! & INFO_TYPE;
+  const level = s.info(mfn) & INFO_TYPE;
   if (code === RESTART) {
-    s.from[mfn] = slot;
-    s.info[mfn]! |= s.bug('partial-without-ref') ? INFO_HANDED | UNHELD : INFO_HANDED;
+    s.setFrom(mfn, slot);
+    s.setInfo(mfn, s.info(mfn) | INFO_HANDED | (s.bug('partial-without-ref') ? UNHELD : 0));
     return RESTART;
   }
   const takesOver = code !== INTERRUPTED && level !== TYPE_L2 && child !== 0 && s.v.deferred === child;
   if (slot === 0 && (s.leaks || !(handed || takesOver))) return code;
-  s.from[mfn] = slot;
-  s.info[mfn]! &= ~INFO_HANDED;
+  s.setFrom(mfn, slot);
+  s.setInfo(mfn, s.info(mfn) & ~INFO_HANDED);
   if (code === INTERRUPTED) {
-    if (handed && !s.bug('eintr-loses-partial')) s.info[mfn]! |= INFO_HANDED;
+    if (handed && !s.bug('eintr-loses-partial')) s.setInfo(mfn, s.info(mfn) | INFO_HANDED);
     return RESTART;
   }
-  if (takesOver || (handed && !s.bug('promotion-failure-drops-mark'))) s.info[mfn]! |= INFO_HANDED;
-  if (takesOver && level === TYPE_L3 && s.bug('nested-failure-l3')) s.info[mfn]! &= ~INFO_HANDED;
+  if (takesOver || (handed && !s.bug('promotion-failure-drops-mark')))
+    s.setInfo(mfn, s.info(mfn) | INFO_HANDED);
+  if (takesOver && level === TYPE_L3 && s.bug('nested-failure-l3'))
+    s.setInfo(mfn, s.info(mfn) & ~INFO_HANDED);
   if (takesOver && level === TYPE_L4 && s.bug('nested-failure-l4-skip')) {
-    s.info[mfn]! &= ~INFO_HANDED;
-    s.from[mfn] = slot + 1;
+    s.setInfo(mfn, s.info(mfn) & ~INFO_HANDED);
+    s.setFrom(mfn, slot + 1);
   }
   if (takesOver) takeOver(s, child, handed);
   defer(s, mfn, false, 0);
@@ -160,7 +162,7 @@ function takeChild(
   handed: boolean,
   retain: boolean,
 ): number {
-  const takesAgain = handed && (s.bug('partial-refs-2008-get-twice') || (s.info[parent]! & UNHELD) !== 0);
+  const takesAgain = handed && (s.bug('partial-refs-2008-get-twice') || (s.info(parent) & UNHELD) !== 0);
   const gives = retain && (s.bug('partial-refs-2008-put-never-taken') || s.bug('partial-without-ref'));
   return take(s, mfn, level - 1, handed && !takesAgain, level !== TYPE_L2, retain && !gives);
 }
@@ -178,12 +180,12 @@ function getLinear(s: State, parent: number, level: number, low: number, mfn: nu
   if ((low & RW) !== 0 && !s.bug('linear-writable')) return false;
   if (mfn === parent) return true;
   if (!s.owned(mfn)) return false;
-  if ((s.linear[parent]! < 0 || s.linear[mfn]! > 0) && !s.bug('linear-chain')) return false;
-  if ((s.info[mfn]! & (INFO_TYPE | INFO_VALIDATED)) !== (level | INFO_VALIDATED)) return false;
+  if ((s.linearCount(parent) < 0 || s.linearCount(mfn) > 0) && !s.bug('linear-chain')) return false;
+  if ((s.info(mfn) & (INFO_TYPE | INFO_VALIDATED)) !== (level | INFO_VALIDATED)) return false;
   s.touch(parent);
-  s.linear[parent]!++;
+  s.addLinears(parent, 1);
   s.getPage(mfn);
-  s.linear[mfn]!--;
-  s.typeCount[mfn]!++;
+  s.addLinears(mfn, -1);
+  s.addTypes(mfn, 1);
   return true;
 }

@@ -1,29 +1,13 @@
 /** A state to come back to, for whoever tries operation after operation in it. */
 import { RECORD, span } from '../../src/program/record.js';
 import { WHOLE_FRAME } from '../x86/changes.js';
-import { SLOTS } from '../x86/entry.js';
-import { FrameTable } from './frame-table.js';
 import { Memory } from './memory.js';
 import type { State } from './state.js';
 import type { Translations } from './tlb.js';
 import { Vcpu } from './vcpu.js';
 
-const FRAME_ARRAYS = [
-  'info',
-  'typeCount',
-  'generalCount',
-  'linear',
-  'from',
-  'lostTypes',
-  'lostGenerals',
-  'm2pLow',
-  'm2pHigh',
-] as const;
-const MEMORY_ARRAYS = ['page', 'low', 'high', 'used', 'usedWords'] as const;
-
 export class Snapshot {
-  private readonly frames = new FrameTable();
-  private readonly memory = new Memory();
+  private readonly kept = new Memory();
   private vcpus: Vcpu[] = [];
 
   /** Of a model's state; nothing is kept before `take`. */
@@ -31,29 +15,27 @@ export class Snapshot {
 
   /** Keeps the state as it is. It costs in proportion to the machine: a few microseconds for a small one. */
   take(): void {
-    const { s, frames, memory } = this;
+    const { s, kept } = this;
     s.assert(!s.dying, 'a domain that is being destroyed has no snapshot');
-    for (const name of FRAME_ARRAYS) frames[name] = copied(s[name], frames[name]) as never;
-    for (const name of MEMORY_ARRAYS) memory[name] = copied(s.memory[name], memory[name]);
+    kept.frames = copied(s.frames, kept.frames);
+    kept.words = copied(s.words, kept.words);
     if (this.vcpus.length !== s.vcpus.length) this.vcpus = s.vcpus.map(() => new Vcpu());
     this.vcpus.forEach((kept, cpu) => copyVcpu(kept, s.vcpus[cpu]!));
   }
 
   /** Undoes the one operation that was run since `take`, at the cost of what it changed. `changes` stay as they are. */
   restore(): void {
-    const { s, frames, memory } = this;
+    const { s, kept } = this;
     const { changes } = s;
     for (let i = 0; i < changes.frameCount; i++) {
       const mfn = changes.frames[i]!;
-      if (mfn >>> 0 < s.limit) copyFrame(s, frames, mfn);
+      if (mfn >>> 0 < s.limit) s.copyState(mfn, kept.frames);
     }
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i]!;
       const slot = changes.slots[2 * i + 1]!;
-      if (slot !== WHOLE_FRAME) {
-        const at = (memory.page[mfn]! << 9) | slot;
-        s.memory.set(mfn, slot, memory.low[at]!, memory.high[at]!);
-      } else this.restoreContents(mfn);
+      if (slot === WHOLE_FRAME) s.copyContents(mfn, mfn, kept);
+      else s.set(mfn, slot, kept.low(mfn, slot), kept.high(mfn, slot));
     }
     s.translates = false;
     for (let cpu = 0; cpu < s.vcpus.length; cpu++) {
@@ -62,36 +44,16 @@ export class Snapshot {
       if (vcpu.tlb.pages.count + vcpu.tlb.window.count > 0) s.translates = true;
     }
     s.v = s.vcpus[0]!;
+    s.ready = -1;
     if (changes.frameCount + changes.slotCount > 0) s.forgetWalk();
-  }
-
-  private restoreContents(mfn: number): void {
-    const { s, memory } = this;
-    s.memory.zero(mfn);
-    for (let slot = memory.next(mfn, 0); slot < SLOTS; slot = memory.next(mfn, slot + 1)) {
-      const at = (memory.page[mfn]! << 9) | slot;
-      s.memory.set(mfn, slot, memory.low[at]!, memory.high[at]!);
-    }
   }
 }
 
 /** The array's contents in one of the same length: in `kept`, if that is one. */
-function copied<T extends Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(from: T, kept: T): T {
-  if (kept.length !== from.length) return from.slice() as T;
+function copied(from: Int32Array<ArrayBuffer>, kept: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  if (kept.length !== from.length) return from.slice();
   kept.set(from);
   return kept;
-}
-
-function copyFrame(to: FrameTable, from: FrameTable, mfn: number): void {
-  to.info[mfn] = from.info[mfn]!;
-  to.typeCount[mfn] = from.typeCount[mfn]!;
-  to.generalCount[mfn] = from.generalCount[mfn]!;
-  to.linear[mfn] = from.linear[mfn]!;
-  to.from[mfn] = from.from[mfn]!;
-  to.lostTypes[mfn] = from.lostTypes[mfn]!;
-  to.lostGenerals[mfn] = from.lostGenerals[mfn]!;
-  to.m2pLow[mfn] = from.m2pLow[mfn]!;
-  to.m2pHigh[mfn] = from.m2pHigh[mfn]!;
 }
 
 function copyVcpu(to: Vcpu, from: Vcpu): void {

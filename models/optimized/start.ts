@@ -25,7 +25,7 @@ const WRITABLE = TYPE_WRITABLE | INFO_VALIDATED;
 export function start(s: State, machine: Machine): void {
   const { ram, shared, io, ioReadOnly, tables, base } = machine.start;
   s.clear(machine, Math.max(...[...ram, ...shared].map((range) => range.mfn + range.count)));
-  if (XEN_MFN < s.limit) s.info[XEN_MFN] = OWNER_XEN << INFO_OWNER_SHIFT;
+  if (XEN_MFN < s.limit) s.setInfo(XEN_MFN, OWNER_XEN << INFO_OWNER_SHIFT);
   for (const range of [...io, ...ioReadOnly]) {
     for (let mfn = range.mfn; mfn < Math.min(s.limit, range.mfn + range.count); mfn++) {
       place(s, mfn, (OWNER_IO << INFO_OWNER_SHIFT) | WRITABLE, 1);
@@ -35,7 +35,7 @@ export function start(s: State, machine: Machine): void {
   for (const mfn of shared.flatMap(frames))
     place(s, mfn, OWNED | INFO_ALLOCATED | INFO_SPECIAL | WRITABLE, 1);
   for (const table of tables) {
-    s.info[table.mfn]! |= table.level | INFO_VALIDATED;
+    s.setInfo(table.mfn, s.info(table.mfn) | table.level | INFO_VALIDATED);
     for (const { slot, entry } of table.entries) {
       s.setEntry(table.mfn, slot, lowWord(entry.mfn, entry.flags), highWord(entry.mfn, entry.flags));
     }
@@ -54,40 +54,41 @@ function frames(range: Range): number[] {
 
 /** Each frame's allocation is a general reference; a frame of Xen's or an I/O frame has a type reference too. */
 function place(s: State, mfn: number, info: number, typeCount: number): void {
-  s.info[mfn] = info;
-  s.typeCount[mfn] = typeCount;
-  s.generalCount[mfn] = 1;
+  s.setInfo(mfn, info);
+  s.setTypeCount(mfn, typeCount);
+  s.setGeneralCount(mfn, 1);
 }
 
 function refer(s: State, mfn: number): void {
-  s.typeCount[mfn]!++;
-  s.generalCount[mfn]!++;
+  s.addTypes(mfn, 1);
+  s.addGenerals(mfn, 1);
 }
 
 /** What a table's entries and its pin refer to (rules 2.10). */
 function count(s: State, table: StartTable): void {
   if (table.pinned) {
-    s.info[table.mfn]! |= INFO_PINNED;
+    s.setInfo(table.mfn, s.info(table.mfn) | INFO_PINNED);
     refer(s, table.mfn);
   }
   for (const { slot, entry } of table.entries) {
     if ((entry.flags & P) === 0) continue;
     if (table.level === TYPE_L1) {
       if (!s.owned(entry.mfn)) continue;
-      s.generalCount[entry.mfn]!++;
+      s.addGenerals(entry.mfn, 1);
       if ((entry.flags & RW) === 0) continue;
-      s.typeCount[entry.mfn]!++;
-      s.info[entry.mfn]! |= WRITABLE;
+      s.addTypes(entry.mfn, 1);
+      s.setInfo(entry.mfn, s.info(entry.mfn) | WRITABLE);
       continue;
     }
     if (entry.mfn === table.mfn) continue;
     refer(s, entry.mfn);
-    if (s.compat && table.level === TYPE_L3 && slot === 3) s.info[entry.mfn]! |= INFO_PAE_XEN_L2;
+    if (s.compat && table.level === TYPE_L3 && slot === 3)
+      s.setInfo(entry.mfn, s.info(entry.mfn) | INFO_PAE_XEN_L2);
   }
 }
 
 function writeXenSlots(s: State, mfn: number): void {
-  const type = s.info[mfn]! & INFO_TYPE;
+  const type = s.info(mfn) & INFO_TYPE;
   if (type === TYPE_L4) writeXenL4Slots(s, mfn);
-  else if (type === TYPE_L2 && (s.info[mfn]! & INFO_PAE_XEN_L2) !== 0) writeXenL2Slots(s, mfn);
+  else if (type === TYPE_L2 && (s.info(mfn) & INFO_PAE_XEN_L2) !== 0) writeXenL2Slots(s, mfn);
 }

@@ -1,5 +1,5 @@
 import { MFN_ADDRESSABLE, type Machine, type Range } from '../../src/program/machine.js';
-import { Changes, WHOLE_FRAME } from '../x86/changes.js';
+import { CONTEND_MASK, CONTEND_SHIFT, PREEMPT_MASK, PREEMPT_SHIFT } from '../../src/program/record.js';
 import { A, AVAIL, CACHE_ATTRIBUTES, D, G, RW, SLOTS, US } from '../x86/entry.js';
 import {
   INFO_ALLOCATED,
@@ -12,8 +12,7 @@ import {
 } from '../x86/page-type.js';
 import type { DefectId } from '../defects/ids.js';
 import { EINVAL } from '../x86/result.js';
-import { FrameTable } from './frame-table.js';
-import { Memory } from './memory.js';
+import { ChangingMemory } from './changing-memory.js';
 import { Vcpu } from './vcpu.js';
 
 /** Owner field of the guest's own frames. */
@@ -32,24 +31,17 @@ const WINDOW_DEFECTS: readonly DefectId[] = [
   'cr3-no-flush',
 ];
 
-/** More than any operation can count down. */
+/** More than any operation can count down, and all bits of a number that is not negative. */
 const NEVER = 0x7fffffff;
 
 /** Bit 62 of an entry, in its high word. */
 const GNTTAB_HIGH = 1 << 30;
 
-/** The frame is not as it was at the start. */
-const DIRTY = 1;
-/** The last walk went through the frame. */
-const WALKED = 2;
-/** No virtual address has this region number. */
-const NO_REGION = -1;
-
 /**
- * What the hypervisor knows of each frame (Xen: struct page_info) and of the domain, in typed arrays
- * indexed by frame number, with what it takes to go back to the start at the cost of what was touched.
+ * What the hypervisor knows of each frame and of the domain, with what it takes to go back to the start at the cost of
+ * what was touched.
  */
-export class State extends FrameTable {
+export class State extends ChangingMemory {
   constructor(private readonly defects: ReadonlySet<DefectId> = NO_DEFECTS) {
     super();
     this.staleWindow = WINDOW_DEFECTS.some((id) => defects.has(id));
@@ -67,6 +59,8 @@ export class State extends FrameTable {
   paeXenSlot = SLOTS;
   /** CONFIG_PV_LINEAR_PT. */
   allowsLinear = true;
+  /** All bits where Xen changes what a guest writes into L1 entries, none for a 32-bit guest (rules 2.2). */
+  adjustsL1 = 0;
   /** The same of an L1 entry's. */
   harmlessL1 = HARMLESS_LOW;
   /** Bits of an upper entry's low word that may change without new references. */
@@ -77,15 +71,12 @@ export class State extends FrameTable {
   /** I/O frames in Xen's read-only set. */
   readOnlyIo: readonly Range[] = [];
 
-  readonly memory = new Memory();
-  readonly changes = new Changes();
-
   /** The virtual CPUs, and the one that runs. */
   vcpus: Vcpu[] = [new Vcpu()];
   v: Vcpu = this.vcpus[0]!;
   /** Units of work until an event arrives; from then on below one (rules 16.1). */
   work = NEVER;
-  /** Contended references until one loses its race; then 0 and below. */
+  /** Contended references before one that loses its race; then below 0. */
   race = NEVER;
   /** Xen's own translations can be stale, so they have to be kept; else they are what a walk finds (rules 16.6). */
   readonly staleWindow: boolean;
@@ -93,6 +84,8 @@ export class State extends FrameTable {
   translates = false;
   /** The vCPU was in user mode before this operation. */
   fromUser = false;
+  /** Number of the vCPU that ran last, is up and in its kernel: its next operation has nothing to see to first. Else -1. */
+  ready = -1;
   /** Of this operation: units of work done after an event without looking for it, and how deep tables were nested. */
   overdue = 0;
   depth = 0;
@@ -104,23 +97,13 @@ export class State extends FrameTable {
   destroyPass = 0;
   destroyNext = 0;
 
-  /** The last walk, by 2 MiB region of the address (its bits 21 to 31) and the address's high half. */
-  walkRegion = NO_REGION;
-  walkHigh = 0;
-  walkTable = 0;
-  walkWritable = false;
-  private readonly walkPath = new Int32Array(4);
-  private walkLength = 0;
-
-  private dirty = new Uint8Array(0);
-  private dirtyFrames = new Int32Array(0);
-  private dirtyCount = 0;
   private startBase = 0;
 
   /** What Xen allows the guest on this machine. */
   adopt(machine: Machine): void {
     this.machine = machine;
     this.compat = machine.arch === 'x86_32';
+    this.adjustsL1 = this.compat ? 0 : -1;
     this.hardware = machine.hardwareDomain;
     this.emulates = machine.hardwareDomain || machine.writablePagetables;
     this.paeXenSlot = machine.paeXenSlot;
@@ -136,43 +119,26 @@ export class State extends FrameTable {
   /** Makes room for frames 0 .. limit-1 of the machine, all without owner. */
   clear(machine: Machine, limit: number): void {
     this.adopt(machine);
-    this.dirtyCount = 0;
-    this.clearFrames(limit);
-    this.dirty = new Uint8Array(limit);
-    this.dirtyFrames = new Int32Array(limit);
-    this.walkLength = 0;
-    this.walkRegion = NO_REGION;
-    this.memory.clear(limit);
+    this.clearMemory(limit);
     this.vcpus = Array.from({ length: machine.vcpus }, () => new Vcpu());
     this.clearVcpus();
   }
 
   /** What holds now is what `reset` goes back to. */
   keepAsStart(): void {
-    this.keepFrames();
-    this.memory.keepAsStart();
-    for (let i = 0; i < this.dirtyCount; i++) this.dirty[this.dirtyFrames[i]!] = 0;
-    this.dirtyCount = 0;
-    this.changes.clear();
+    this.keepMemory();
   }
 
   reset(): void {
-    this.forgetWalk();
-    for (let i = 0; i < this.dirtyCount; i++) {
-      const mfn = this.dirtyFrames[i]!;
-      this.restoreFrame(mfn);
-      this.memory.restore(mfn);
-      this.dirty[mfn] = 0;
-    }
-    this.dirtyCount = 0;
+    this.resetMemory();
     this.clearVcpus();
     this.setStartBase(this.startBase);
-    this.changes.clear();
   }
 
   private clearVcpus(): void {
     for (const vcpu of this.vcpus) vcpu.clear();
     this.v = this.vcpus[0]!;
+    this.ready = -1;
     this.translates = false;
     this.dying = false;
     this.destroyPass = 0;
@@ -189,13 +155,23 @@ export class State extends FrameTable {
     }
   }
 
-  /** The operation is run by this vCPU, and its environment is as given: -1 for no event, no lost race. */
-  enter(vcpu: Vcpu, preempt: number, contend: number): void {
-    this.work = preempt < 0 ? NEVER : preempt;
-    this.race = contend < 0 ? NEVER : contend + 1;
+  /** The environment of an operation, as its record's first word has it. Without a branch: which operations are disturbed cannot be predicted. */
+  begin(word: number): void {
+    this.beginChanges();
+    this.work = (((word >> PREEMPT_SHIFT) & PREEMPT_MASK) - 1) & NEVER;
+    this.race = (((word >> CONTEND_SHIFT) & CONTEND_MASK) - 1) & NEVER;
     this.overdue = 0;
     this.depth = 0;
     this.deepest = 0;
+  }
+
+  /** No event arrives and no race is lost, whatever the record says. */
+  undisturbed(): void {
+    this.work = NEVER;
+    this.race = NEVER;
+  }
+
+  switchTo(vcpu: Vcpu): void {
     if (vcpu === this.v) return;
     this.v = vcpu;
     this.forgetWalk();
@@ -208,7 +184,7 @@ export class State extends FrameTable {
 
   /** A reference that may be contended: whether it loses its race, with an event pending (rules 16.1). */
   losesRace(): boolean {
-    if (--this.race !== 0) return false;
+    if (this.race-- !== 0) return false;
     this.work = 0;
     return true;
   }
@@ -225,18 +201,17 @@ export class State extends FrameTable {
 
   /** get_page() has refused a frame; what Xen once did then besides. */
   notFound(mfn: number): number {
-    const exists = mfn >= 0 && mfn < this.limit;
-    if (exists && this.generalCount[mfn] === 0 && this.bug('get-fail-puts')) {
+    if (this.exists(mfn) && this.generalCount(mfn) === 0 && this.bug('get-fail-puts')) {
       this.touch(mfn);
-      this.generalCount[mfn]!--;
+      this.addGenerals(mfn, -1);
     }
     return EINVAL;
   }
 
   /** A frame number that a request names, before anything is looked up with it. */
   named(mfn: number): number {
-    const beyond = mfn < 0 || mfn >= this.limit;
-    this.bugOn(beyond && this.bug('invalid-gfn-not-null'), mfn, 'is looked up beyond the end of memory');
+    if (!this.exists(mfn))
+      this.bugOn(this.bug('invalid-gfn-not-null'), mfn, 'is looked up beyond the end of memory');
     return mfn;
   }
 
@@ -265,129 +240,68 @@ export class State extends FrameTable {
     this.translates = false;
   }
 
-  /** To be called before anything known of the frame changes. */
-  touch(mfn: number): void {
-    this.changes.frame(mfn);
-    if ((this.dirty[mfn]! & DIRTY) === 0) this.becomesDirty(mfn);
-  }
-
-  private becomesDirty(mfn: number): void {
-    this.dirtyFrames[this.dirtyCount++] = mfn;
-    this.dirty[mfn]! |= DIRTY;
-  }
-
-  /** To be called when the frame's contents change, unless it is plainly dirty already. */
-  private written(mfn: number): void {
-    if ((this.dirty[mfn]! & DIRTY) === 0) this.becomesDirty(mfn);
-    if ((this.dirty[mfn]! & WALKED) !== 0) this.forgetWalk();
-  }
-
-  /** Remembers where a walk of 2 MiB region `region` of `high` ended, for as long as no table on its path changes. */
-  rememberWalk(region: number, high: number, table: number, writable: boolean): void {
-    this.walkRegion = region;
-    this.walkHigh = high;
-    this.walkTable = table;
-    this.walkWritable = writable;
-  }
-
-  onWalk(mfn: number): void {
-    this.dirty[mfn]! |= WALKED;
-    this.walkPath[this.walkLength++] = mfn;
-  }
-
-  forgetWalk(): void {
-    for (let i = 0; i < this.walkLength; i++) this.dirty[this.walkPath[i]!]! &= ~WALKED;
-    this.walkLength = 0;
-    this.walkRegion = NO_REGION;
-  }
-
   setKernelBase(mfn: number): void {
     this.v.kernelBase = mfn;
     if (!this.v.userMode) this.v.loadedBase = mfn;
     this.forgetWalk();
   }
 
-  low(mfn: number, slot: number): number {
-    return this.memory.low[(this.memory.page[mfn]! << 9) | slot]!;
-  }
-
-  high(mfn: number, slot: number): number {
-    return this.memory.high[(this.memory.page[mfn]! << 9) | slot]!;
-  }
-
-  /** Stores an entry in memory, whatever the frame is. */
-  setEntry(mfn: number, slot: number, low: number, high: number): void {
-    this.memory.set(mfn, slot, low, high);
-    this.changes.slot(mfn, slot);
-    if (this.dirty[mfn] !== DIRTY) this.written(mfn);
-  }
-
-  zeroFrame(mfn: number): void {
-    this.memory.zero(mfn);
-    this.wholeFrameChanged(mfn);
-  }
-
-  copyFrame(mfn: number, source: number): void {
-    this.memory.copy(mfn, source);
-    this.wholeFrameChanged(mfn);
-  }
-
-  private wholeFrameChanged(mfn: number): void {
-    this.changes.slot(mfn, WHOLE_FRAME);
-    if (this.dirty[mfn] !== DIRTY) this.written(mfn);
-  }
-
   /** The frame is RAM of the guest's: what get_page() asks for (mm.c; rules 1.3). */
   owned(mfn: number): boolean {
-    return mfn >= 0 && mfn < this.limit && (this.info[mfn]! & INFO_OWNER) === OWNED;
+    return this.exists(mfn) && (this.info(mfn) & INFO_OWNER) === OWNED;
   }
 
   getPage(mfn: number): void {
     this.touch(mfn);
-    this.generalCount[mfn]!++;
+    this.addGenerals(mfn, 1);
   }
 
   /** mm.c: put_page; with its last general reference the frame goes back to Xen (rules 1.2). */
   putPage(mfn: number): void {
     this.touch(mfn);
-    if (--this.generalCount[mfn]! === 0) this.free(mfn);
+    this.addGenerals(mfn, -1);
+    if (this.generalCount(mfn) === 0) this.free(mfn);
   }
 
   /** The frame is nobody's any more. */
   free(mfn: number): void {
     this.touch(mfn);
-    this.info[mfn] = 0;
-    this.generalCount[mfn] = 0;
-    this.lostTypes[mfn] = 0;
-    this.lostGenerals[mfn] = 0;
-    this.m2pLow[mfn] = -1;
-    this.m2pHigh[mfn] = -1;
+    this.setInfo(mfn, 0);
+    this.setGeneralCount(mfn, 0);
+    this.forgetLost(mfn);
+    this.forgetM2p(mfn);
   }
 
   /** A fresh frame becomes the guest's (rules 1.2, first row). */
   allocate(mfn: number): void {
     this.touch(mfn);
-    this.info[mfn] = OWNED | INFO_ALLOCATED;
-    this.generalCount[mfn] = 1;
+    this.setInfo(mfn, OWNED | INFO_ALLOCATED);
+    this.setGeneralCount(mfn, 1);
+  }
+
+  /** The frame is of type writable from now on, if it was not; false where it is something else (rules 1.4). */
+  makeWritable(mfn: number): boolean {
+    const info = this.info(mfn);
+    if ((info & INFO_TYPE) === TYPE_WRITABLE) return true;
+    if (this.typeCount(mfn) !== 0) return false;
+    this.touch(mfn);
+    this.setInfo(mfn, (info & ~INFO_TYPE) | TYPE_WRITABLE | INFO_VALIDATED);
+    this.flushAll();
+    return true;
   }
 
   /** A writable type reference; false where the frame is something else (rules 1.4). */
   getWritable(mfn: number): boolean {
-    const info = this.info[mfn]!;
-    if ((info & INFO_TYPE) !== TYPE_WRITABLE) {
-      if (this.typeCount[mfn] !== 0) return false;
-      this.info[mfn] = (info & ~INFO_TYPE) | TYPE_WRITABLE | INFO_VALIDATED;
-      this.flushAll();
-    }
+    if (!this.makeWritable(mfn)) return false;
     this.touch(mfn);
-    this.typeCount[mfn]!++;
+    this.addTypes(mfn, 1);
     return true;
   }
 
   /** The type stays writable, validated (rules 1.6). */
   putWritable(mfn: number): void {
     this.touch(mfn);
-    this.typeCount[mfn]!--;
+    this.addTypes(mfn, -1);
   }
 
   isReadOnlyIo(frame: number): boolean {

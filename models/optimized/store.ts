@@ -88,8 +88,8 @@ export function storeReadOnly(
   high: number,
 ): number {
   if (s.hardware && s.isReadOnlyIo(mfn)) return OK; // a write to a read-only I/O frame is dropped
-  if (!s.emulates || !s.owned(mfn) || s.typeCount[mfn] === 0) return FAULT;
-  if ((s.info[mfn]! & (INFO_TYPE | INFO_VALIDATED)) !== (TYPE_L1 | INFO_VALIDATED)) return FAULT;
+  if (!s.emulates || !s.owned(mfn) || s.typeCount(mfn) === 0) return FAULT;
+  if ((s.info(mfn) & (INFO_TYPE | INFO_VALIDATED)) !== (TYPE_L1 | INFO_VALIDATED)) return FAULT;
   const newLow = part === HIGH_HALF ? s.low(mfn, slot) : low;
   const newHigh = part === LOW_HALF ? s.high(mfn, slot) : high;
   return emulateStore(s, mfn, slot, newLow, newHigh, part === HIGH_HALF, part === 0) ? OK : FAULT;
@@ -97,5 +97,5 @@ export function storeReadOnly(
 
 /** The guest's own plain stores have left the frame with these entries: `count` records from `at` on. */
 export function mayFill(s: State, mfn: number): boolean {
-  return s.owned(mfn) && (s.typeCount[mfn] === 0 || (s.info[mfn]! & INFO_TYPE) === TYPE_WRITABLE);
+  return s.owned(mfn) && (s.typeCount(mfn) === 0 || (s.info(mfn) & INFO_TYPE) === TYPE_WRITABLE);
 }

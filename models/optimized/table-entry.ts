@@ -14,7 +14,7 @@ const FORBIDDEN_HIGH_COMPAT_L3 = ~0xfffff;
 /** Slots that the guest may use: not Xen's in an L4 or in the L2 under slot 3, and four in a 32-bit L3. */
 export function isGuestSlot(s: State, mfn: number, level: number, slot: number): boolean {
   if (level === TYPE_L4) return slot < XEN_L4_FIRST || slot > XEN_L4_LAST;
-  if (level === TYPE_L2) return (s.info[mfn]! & INFO_PAE_XEN_L2) === 0 || slot < s.paeXenSlot;
+  if (level === TYPE_L2) return (s.info(mfn) & INFO_PAE_XEN_L2) === 0 || slot < s.paeXenSlot;
   return level !== TYPE_L3 || !s.compat || slot <= KERNEL_SLOT;
 }
 
@@ -35,7 +35,7 @@ export function adjustedLow(s: State, level: number, low: number): number {
 }
 
 export function isCompatL3(s: State, mfn: number): boolean {
-  return s.compat && (s.info[mfn]! & INFO_TYPE) === TYPE_L3;
+  return s.compat && (s.info(mfn) & INFO_TYPE) === TYPE_L3;
 }
 
 /** pv/mm.h: unadjust_guest_l3e (rules 2.2), on the slots below `end`. */

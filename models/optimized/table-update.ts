@@ -18,7 +18,7 @@ export function modTableEntry(
   high: number,
   kept: number,
 ): number {
-  const level = s.info[table]! & INFO_TYPE;
+  const level = s.info(table) & INFO_TYPE;
   if (!isGuestSlot(s, table, level, slot)) return level === TYPE_L2 ? EPERM : EINVAL;
   if (level === TYPE_L3 && s.compat && slot === KERNEL_SLOT && !s.bug('pae-slot3-update')) return EINVAL;
   const oldLow = s.low(table, slot);
@@ -41,7 +41,7 @@ export function modTableEntry(
   updated(s, table, level);
   const old = frameOf(oldLow, oldHigh);
   if ((oldLow & P) === 0 || old === table) return OK;
-  if (!s.leaks && (s.info[old]! & INFO_TYPE) === level) dropLinear(s, old, table);
+  if (!s.leaks && (s.info(old) & INFO_TYPE) === level) dropLinear(s, old, table);
   defer(s, old, true, s.leaks ? table : 0); // by the time of the cleanup the table may be something else
   return OK;
 }
@@ -69,10 +69,10 @@ function updated(s: State, table: number, level: number): void {
   const compatL3 = s.compat && level === TYPE_L3;
   if (compatL3 && s.bug('pae-slot3-recheck-on-update')) {
     const kernel = frameOf(s.low(table, KERNEL_SLOT), s.high(table, KERNEL_SLOT));
-    s.bugOn(s.typeCount[kernel] !== 1, kernel, 'is checked again as the only slot-3 L2');
+    s.bugOn(s.typeCount(kernel) !== 1, kernel, 'is checked again as the only slot-3 L2');
   }
-  const pin = (s.info[table]! & INFO_PINNED) === 0 ? 0 : 1;
+  const pin = (s.info(table) & INFO_PINNED) === 0 ? 0 : 1;
   if (s.bug('linear-tlb-stale') || (compatL3 && s.bug('linear-tlb-stale-pv32-l3'))) return;
-  if (s.typeCount[table] === pin && s.bug('linear-tlb-stale-floating')) return;
+  if (s.typeCount(table) === pin && s.bug('linear-tlb-stale-floating')) return;
   s.updatedUpper = true;
 }

@@ -24,25 +24,25 @@ export const L2_PAE_XEN = TYPE_L2 | INFO_PAE_XEN_L2;
 
 /** mm.c: _get_page_type (rules 16.2), for pagetable types. The general reference is the caller's business. */
 export function getType(s: State, mfn: number, want: number, preemptible: boolean): number {
-  const info = s.info[mfn]!;
-  const count = s.typeCount[mfn]!;
+  const info = s.info(mfn);
+  const count = s.typeCount(mfn);
   if (count !== 0 && (info & REQUEST) !== want) return EINVAL;
   if (preemptible && s.losesRace()) return INTERRUPTED;
   s.touch(mfn);
   if (count === 0) {
     if (((info ^ want) & REQUEST) !== 0 && !s.bug('flush-condition-new-type')) s.flushAll();
-    s.typeCount[mfn] = 1;
-    s.info[mfn] = (info & ~TYPE_INFO) | want;
-    s.linear[mfn] = 0;
-    s.from[mfn] = 0;
+    s.setTypeCount(mfn, 1);
+    s.setInfo(mfn, (info & ~TYPE_INFO) | want);
+    s.setLinearCount(mfn, 0);
+    s.setFrom(mfn, 0);
     return validate(s, mfn);
   }
   if ((info & INFO_VALIDATED) !== 0) {
-    s.typeCount[mfn]!++;
+    s.addTypes(mfn, 1);
     return OK;
   }
-  s.info[mfn] = info & ~INFO_PARTIAL; // resumes where the last attempt stopped
-  if (s.bug('linear-reset-on-resume')) s.linear[mfn] = 0;
+  s.setInfo(mfn, info & ~INFO_PARTIAL); // resumes where the last attempt stopped
+  if (s.bug('linear-reset-on-resume')) s.setLinearCount(mfn, 0);
   const code = validate(s, mfn);
   if (partialHoldsPage(s)) s.putPage(mfn);
   return code;
@@ -50,7 +50,7 @@ export function getType(s: State, mfn: number, want: number, preemptible: boolea
 
 /** mm.c: validate_page (rules 16.2). */
 function validate(s: State, mfn: number): number {
-  const want = s.info[mfn]! & REQUEST;
+  const want = s.info(mfn) & REQUEST;
   s.bugOn(
     want === L2_PAE_XEN && s.bug('pae-slot3-flag-in-assertion'),
     mfn,
@@ -58,25 +58,25 @@ function validate(s: State, mfn: number): number {
   );
   const code = promote(s, mfn);
   if (code === OK) {
-    s.info[mfn] = (s.info[mfn]! | INFO_VALIDATED) & ~(INFO_HANDED | UNHELD);
-    s.from[mfn] = 0;
+    s.setInfo(mfn, (s.info(mfn) | INFO_VALIDATED) & ~(INFO_HANDED | UNHELD));
+    s.setFrom(mfn, 0);
   } else if (code === INTERRUPTED) {
-    s.info[mfn]! &= ~(INFO_HANDED | UNHELD);
-    s.from[mfn] = 0;
-    s.typeCount[mfn] = 0;
+    s.setInfo(mfn, s.info(mfn) & ~(INFO_HANDED | UNHELD));
+    s.setFrom(mfn, 0);
+    s.setTypeCount(mfn, 0);
   } else if (code === RESTART || s.v.deferred === mfn) {
-    s.info[mfn]! |= INFO_PARTIAL;
+    s.setInfo(mfn, s.info(mfn) | INFO_PARTIAL);
     if (partialHoldsPage(s)) s.getPage(mfn);
   } else {
-    s.info[mfn]! &= ~TYPE_INFO;
-    s.from[mfn] = 0;
-    s.typeCount[mfn] = 0;
+    s.setInfo(mfn, s.info(mfn) & ~TYPE_INFO);
+    s.setFrom(mfn, 0);
+    s.setTypeCount(mfn, 0);
   }
   return code;
 }
 
 function promote(s: State, mfn: number): number {
-  const type = s.info[mfn]! & INFO_TYPE;
+  const type = s.info(mfn) & INFO_TYPE;
   if (type === TYPE_L1) {
     const code = promoteL1(s, mfn);
     return s.bug('l1-promotion-result-ignored') ? OK : code;
@@ -95,29 +95,29 @@ export function putType(
   finish: boolean,
   parent: number,
 ): number {
-  const info = s.info[mfn]!;
+  const info = s.info(mfn);
   if (finish) {
     if ((info & INFO_PARTIAL) === 0) return s.bug('put-without-held-type') ? dropUnheld(s, mfn, parent) : OK;
-    s.bugOn(s.typeCount[mfn] !== 1, mfn, 'is partial with a type count other than 1');
+    s.bugOn(s.typeCount(mfn) !== 1, mfn, 'is partial with a type count other than 1');
   } else {
     s.bugOn((info & INFO_PARTIAL) !== 0, mfn, 'is partial while a whole reference to it is dropped');
     s.bugOn((info & INFO_VALIDATED) === 0 && !s.dying, mfn, 'is dropped without having been validated');
   }
   if (preemptible && s.losesRace()) return INTERRUPTED;
   s.touch(mfn);
-  const linear = parent !== 0 && ((info ^ s.info[parent]!) & INFO_TYPE) === 0;
-  if (s.typeCount[mfn] === 1 && isTable(info & INFO_TYPE) && (info & (INFO_VALIDATED | INFO_PARTIAL)) !== 0)
+  const linear = parent !== 0 && ((info ^ s.info(parent)) & INFO_TYPE) === 0;
+  if (s.typeCount(mfn) === 1 && isTable(info & INFO_TYPE) && (info & (INFO_VALIDATED | INFO_PARTIAL)) !== 0)
     return putLast(s, mfn, info, linear ? parent : 0);
-  s.bugOn(s.typeCount[mfn] === 0, mfn, 'is dropped more often than taken');
-  s.typeCount[mfn]!--;
+  s.bugOn(s.typeCount(mfn) === 0, mfn, 'is dropped more often than taken');
+  s.addTypes(mfn, -1);
   if (linear) dropLinear(s, mfn, parent);
-  if (isTable(info & INFO_TYPE) && s.bug('linear-count-shares-stamp')) s.linear[mfn] = 1;
+  if (isTable(info & INFO_TYPE) && s.bug('linear-count-shares-stamp')) s.setLinearCount(mfn, 1);
   return OK;
 }
 
 /** The reference of somebody else, who has completed the table in between (XSA-299). */
 function dropUnheld(s: State, mfn: number, parent: number): number {
-  return s.typeCount[mfn] === 0 ? OK : putType(s, mfn, true, false, parent);
+  return s.typeCount(mfn) === 0 ? OK : putType(s, mfn, true, false, parent);
 }
 
 /** The partial mark comes with a general reference. */
@@ -128,20 +128,20 @@ function partialHoldsPage(s: State): boolean {
 /** mm.c: _put_final_page_type, devalidate_page. The linear counts change as soon as the demotion begins. */
 function putLast(s: State, mfn: number, before: number, linearParent: number): number {
   const wasPartial = (before & INFO_PARTIAL) !== 0;
-  s.info[mfn] = before & ~(INFO_VALIDATED | INFO_PARTIAL);
-  if (!wasPartial) s.from[mfn] = SLOTS;
+  s.setInfo(mfn, before & ~(INFO_VALIDATED | INFO_PARTIAL));
+  if (!wasPartial) s.setFrom(mfn, SLOTS);
   const code = demote(s, mfn);
   const begins = (before & INFO_VALIDATED) !== 0 && code !== INTERRUPTED;
   if (linearParent !== 0 && (s.bug('linear-count-lost-on-interrupt') ? code === OK : begins))
     dropLinear(s, mfn, linearParent);
   if (code === RESTART) {
     if (partialHoldsPage(s)) s.getPage(mfn);
-    s.info[mfn]! |= INFO_PARTIAL;
+    s.setInfo(mfn, s.info(mfn) | INFO_PARTIAL);
   } else {
-    if (code === OK) s.typeCount[mfn]!--;
-    else s.info[mfn]! |= INFO_VALIDATED;
-    s.info[mfn]! &= ~(INFO_HANDED | UNHELD);
-    s.from[mfn] = 0;
+    if (code === OK) s.addTypes(mfn, -1);
+    else s.setInfo(mfn, s.info(mfn) | INFO_VALIDATED);
+    s.setInfo(mfn, s.info(mfn) & ~(INFO_HANDED | UNHELD));
+    s.setFrom(mfn, 0);
   }
   if (wasPartial && partialHoldsPage(s)) s.putPage(mfn);
   return code;
@@ -149,7 +149,7 @@ function putLast(s: State, mfn: number, before: number, linearParent: number): n
 
 /** mm.c: devalidate_page. */
 export function demote(s: State, mfn: number): number {
-  const type = s.info[mfn]! & INFO_TYPE;
+  const type = s.info(mfn) & INFO_TYPE;
   if (type !== TYPE_L1) {
     if (++s.depth > s.deepest) s.deepest = s.depth;
     const code = demoteTable(s, mfn, type);
@@ -163,8 +163,8 @@ export function demote(s: State, mfn: number): number {
 /** mm.c: dec_linear_uses, dec_linear_entries (rules 2.5). */
 export function dropLinear(s: State, mfn: number, parent: number): void {
   s.touch(parent);
-  s.linear[mfn]!++;
-  s.linear[parent]!--;
+  s.addLinears(mfn, 1);
+  s.addLinears(parent, -1);
 }
 
 /**
@@ -187,7 +187,7 @@ export function take(
   if (code === OK || handed) return code;
   if (s.v.deferred === mfn && !s.bug('pin-error-put')) {
     const failed = code !== RESTART && code !== INTERRUPTED;
-    if (failed && s.v.leftover === mfn) s.lostGenerals[mfn]!++; // kept for a cleanup that has its own (rules 5.4)
+    if (failed && s.v.leftover === mfn) s.loseGeneral(mfn); // kept for a cleanup that has its own (rules 5.4)
   } else if (!(retain && code === RESTART)) s.putPage(mfn);
   return code;
 }

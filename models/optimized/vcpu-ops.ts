@@ -115,8 +115,8 @@ function dropKernelBase(s: State): number {
 function forgetKernelBase(s: State, target: Vcpu): void {
   const mfn = target.kernelBase;
   s.touch(mfn);
-  s.lostTypes[mfn]!++;
-  s.lostGenerals[mfn]!++;
+  s.loseType(mfn);
+  s.loseGeneral(mfn);
 }
 
 function deferOn(s: State, target: Vcpu, mfn: number): void {

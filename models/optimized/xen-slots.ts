@@ -40,7 +40,7 @@ export function fillRoMpt(s: State, mfn: number): void {
 /** pv/mm.c: init_xen_pae_l2_slots. */
 export function writeXenL2Slots(s: State, mfn: number): void {
   s.setEntry(mfn, s.paeXenSlot, PAE_LOW, PAE_HIGH);
-  for (let slot = s.memory.next(mfn, s.paeXenSlot + 1); slot < SLOTS; slot = s.memory.next(mfn, slot + 1)) {
+  for (let slot = s.next(mfn, s.paeXenSlot + 1); slot < SLOTS; slot = s.next(mfn, slot + 1)) {
     s.setEntry(mfn, slot, 0, 0);
   }
 }
