@@ -246,7 +246,7 @@ export class Mm extends Frames {
     const [start, startSet, isPaeL3] = [table.nr, table.set, this.isPaeL3(table)];
     if (isPaeL3) for (const i of table.slots()) if (i > 3) this.setEntry(table, i, ZERO);
     const used = isPaeL3 ? [0, 1, 2, 3] : table.slots();
-    // What comes after slot 3 is empty, but a demotion may have stopped there (rules 16.3).
+    // What comes after slot 3 is empty, but a demotion may have stopped there.
     for (let i = start; i <= (isPaeL3 && start <= 3 ? 3 : 511); i = this.slotAfter(i, used)) {
       const isStopped = i > start && levelOf(table) < TYPE_L4 && this.event.pending;
       const set = i === start && startSet;
