@@ -61,7 +61,7 @@ export class Author {
     this.mood = taste.mood ?? drawMood(draw, model.machine);
     this.plans = taste.plans ?? PLANS;
     this.patience = 1 + draw.below(8);
-    this.ending = oneIn(draw, 6) ? 1 + draw.below(6) : 0;
+    this.ending = oneIn(draw, 2) ? 1 + draw.below(6) : 0;
   }
 
   /** The records of a program of at most so many operations; it ends where its domain does. */

@@ -43,11 +43,11 @@ for (const opcode of [
  * of a domain always takes its time.
  */
 export function disturbance(draw: Draw, mood: Mood, opcode: number): number {
-  if (opcode === OP_DESTROY) return eventAfter(draw.below(20));
-  if (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2)) return 0;
-  if (mood === 'early events') return eventAfter(0);
+  const isEnd = opcode === OP_DESTROY;
+  if (!isEnd && (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2))) return 0;
+  if (!isEnd && mood === 'early events') return eventAfter(0);
   const isRace = mood === 'races' && oneIn(draw, 2);
-  const when = draw.below(oneIn(draw, 4) ? 8 : 3);
+  const when = draw.below(isEnd && oneIn(draw, 2) ? 20 : oneIn(draw, 4) ? 8 : 3);
   return isRace ? (when + 1) << CONTEND_SHIFT : eventAfter(when);
 }
 

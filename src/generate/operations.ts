@@ -1,7 +1,7 @@
 /** Single operations. Each function draws one and writes it. */
 import { entry, P, RW, US } from '../../models/x86/entry.js';
 import { type Level, TYPE_L1 } from '../../models/x86/page-type.js';
-import { FIRST_FRAME_MFN } from '../program/machine.js';
+import { BAD_MFN, BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
 import { MMU_COMMANDS, MMUEXT_COMMANDS } from '../program/operation.js';
 import {
   FD_IO,
@@ -25,7 +25,7 @@ import {
   PFD_SELF,
 } from '../program/record.js';
 import { type Draw, lots, oneIn, pick } from './draw.js';
-import type { Scene } from './scene.js';
+import { BOOT_TABLES, type Scene } from './scene.js';
 
 const LIST_MAX = 4;
 
@@ -47,14 +47,14 @@ const OPERATIONS = lots<(scene: Scene) => void>([
   [6, writeCr3],
   [4, release],
   [4, receive],
-  [2, decreaseReservation],
+  [4, decreaseReservation],
   [6, machphys],
   [4, mmuextCommand],
   [6, storeFrame],
   [4, fill],
-  [12, mmuUpdateList],
-  [12, mmuextList],
-  [6, multicall],
+  [18, mmuUpdateList],
+  [18, mmuextList],
+  [10, multicall],
 ]);
 
 export function drawOperation(scene: Scene): void {
@@ -84,8 +84,8 @@ function remap(scene: Scene): void {
   const writable = own ? wantsWritable(scene, mfn) : !scene.isTable(mfn) && oneIn(draw, 3);
   const mapping = !own && oneIn(draw, 3) ? entry(0, 0) : entry(mfn, P | US | (writable ? RW : 0));
   const flush = pick(draw, FLUSHES);
-  const badBitmap = oneIn(draw, 40);
-  const fd = oneIn(draw, 60) ? domain(draw) : FD_SELF;
+  const fd = oneIn(draw, 25) ? domain(draw) : FD_SELF;
+  const badBitmap = oneIn(draw, fd === FD_SELF ? 40 : 3);
   scene.write.updateVa(scene.addressOf(index), mapping, flush, badBitmap, fd);
 }
 
@@ -112,9 +112,14 @@ function store(scene: Scene): void {
   scene.write.store(scene.addressOf(index, slot * 8), written, scene.entryFor(mfn, level, slot));
 }
 
-/** A table whose entry is written. */
+/** Whose entry is written: mostly any frame, at times one that is a table, seldom a boot table or none at all. */
 function target(scene: Scene): number {
-  return oneIn(scene.draw, 15) ? scene.anyFrame() : scene.frame();
+  const { draw } = scene;
+  const which = draw.below(40);
+  if (which === 0) return BAD_MFN[scene.machine.arch];
+  if (which <= 2) return oneIn(draw, 3) ? scene.bootRoot : pick(draw, BOOT_TABLES);
+  if (which <= 9) return scene.frameWhere((mfn) => scene.isTable(mfn));
+  return which === 10 ? scene.anyFrame() : scene.frame();
 }
 
 function storeFrame(scene: Scene): void {
@@ -224,7 +229,8 @@ function receive(scene: Scene): void {
 }
 
 function decreaseReservation(scene: Scene): void {
-  scene.write.decreaseReservation(scene.frame());
+  const pinned = oneIn(scene.draw, 2);
+  scene.write.decreaseReservation(pinned ? scene.frameWhere((mfn) => scene.isPinned(mfn)) : scene.frame());
 }
 
 const GDT_ENTRIES = [0, 1, 8, 512, 513, 1024, 7169] as const;
@@ -294,15 +300,14 @@ function fill(scene: Scene): void {
   write.end(at);
 }
 
-const DOMAINS = [FD_SELF, FD_OWN, FD_IO, FD_XEN, FD_NONE] as const;
+const DOMAINS = [FD_OWN, FD_IO, FD_IO, FD_XEN, FD_NONE] as const;
 
 function domain(draw: Draw): number {
   return pick(draw, DOMAINS);
 }
 
-/** Ends the list at `at`, with how it is passed. */
-function endList({ draw, write }: Scene, at: number, pfd: number): void {
-  const fd = oneIn(draw, 4) ? domain(draw) : FD_SELF;
+/** Ends the list at `at`, with whose it is and how it is passed. */
+function endList({ draw, write }: Scene, at: number, fd: number, pfd: number): void {
   const badList = oneIn(draw, 25);
   const unreadable = oneIn(draw, 10) ? draw.below(LIST_MAX) : -1;
   const continued = oneIn(draw, 10) ? draw.below(5) : -1;
@@ -310,16 +315,37 @@ function endList({ draw, write }: Scene, at: number, pfd: number): void {
   write.end(at);
 }
 
+function listDomain(draw: Draw): number {
+  return oneIn(draw, 4) ? domain(draw) : FD_SELF;
+}
+
+/** What may only be the caller's own (rules 3.2): an entry of a table above L1. */
+function updateUpper(scene: Scene): void {
+  const { draw, write } = scene;
+  const table = oneIn(draw, 2)
+    ? BOOT_MFN.B2
+    : scene.tableOf(2 + draw.below(scene.rootLevel - 1)) || scene.bootRoot;
+  const slot = scene.lowSlot();
+  write.mmuUpdate(
+    normal,
+    table,
+    slot,
+    oneIn(draw, 2) ? entry(0, 0) : scene.entryFor(table, scene.levelOf(table), slot),
+  );
+}
+
 function mmuUpdateList(scene: Scene): void {
   const { draw, write } = scene;
   const list = write.begin(OP_MMU_UPDATE_LIST);
+  const fd = listDomain(draw);
   const items = draw.below(LIST_MAX + 1);
   for (let i = 0; i < items; i++) {
     if (oneIn(draw, 12)) machphys(scene);
+    else if (fd !== FD_SELF && oneIn(draw, 2)) updateUpper(scene);
     else mmuUpdate(scene);
   }
   const isAnother = oneIn(draw, 12);
-  endList(scene, list, isAnother ? (oneIn(draw, 2) ? PFD_OWN : PFD_NONE) : PFD_SELF);
+  endList(scene, list, fd, isAnother ? (oneIn(draw, 2) ? PFD_OWN : PFD_NONE) : PFD_SELF);
 }
 
 const MMUEXT_ITEMS = [
@@ -337,12 +363,19 @@ const MMUEXT_ITEMS = [
 function mmuextList(scene: Scene): void {
   const { draw, write } = scene;
   const list = write.begin(OP_MMUEXT_LIST);
+  const fd = listDomain(draw);
   const items = draw.below(LIST_MAX + 1);
   for (let i = 0; i < items; i++) pick(draw, MMUEXT_ITEMS)(scene);
-  endList(scene, list, PFD_SELF);
+  endList(scene, list, fd, PFD_SELF);
+}
+
+function iretUser(scene: Scene): void {
+  if (scene.machine.arch === 'x86_64') scene.write.iretUser();
+  else unpin(scene);
 }
 
 const CALLS = [
+  iretUser,
   remap,
   remap,
   mmuUpdate,

@@ -231,7 +231,7 @@ function throughTheTlb(author: Author): void {
   author.step(write.touch(va));
   author.step(setWindow(scene, index, oneIn(draw, 2) ? entry(0, 0) : entry(mfn, P | US)));
   author.step(write.pin((1 + draw.below(scene.rootLevel)) as Level, mfn));
-  author.step(write.storeCached(va, leaf(scene)));
+  author.step(write.storeCached(va, oneIn(draw, 8) ? entry(0, 0) : leaf(scene)));
 }
 
 /** Return to user mode, alone or with requests after it in the same multicall. */
@@ -254,7 +254,8 @@ function vcpuDownAndUp(author: Author): void {
   if (vcpus === 1) return;
   const vcpu = (scene.cpu + 1) % vcpus;
   author.step(write.resetVcpu(vcpu));
-  const root = () => (oneIn(draw, 2) ? scene.bootRoot : scene.tableOf(scene.rootLevel) || scene.bootRoot);
+  const table = () => (oneIn(draw, 2) ? scene.bootRoot : scene.tableOf(scene.rootLevel) || scene.bootRoot);
+  const root = () => (oneIn(draw, 8) ? scene.anyFrame() : table());
   for (let tries = 0; tries < 2 && scene.state.kernelBase(vcpu) === 0; tries++) {
     const mfn = root();
     const user = oneIn(draw, 2) ? 0 : root();
@@ -283,7 +284,7 @@ function lowRegion(author: Author): void {
     author.step(write.normalUpdate(l2, 0, entry(scene.tableOf(TYPE_L1) || BOOT_MFN.K0, P | RW)));
   author.step(access());
   const other = oneIn(draw, 2) ? entry(0, 0) : entry(scene.tableOf(2) || l2, P);
-  author.step(write.normalUpdate(BOOT_MFN.B3, slot, other));
+  author.step(write.normalUpdate(BOOT_MFN.B3, oneIn(draw, 6) ? 3 : slot, other));
   author.step(access());
 }
 

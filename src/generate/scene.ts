@@ -48,7 +48,7 @@ const FLAGS_SELDOM = [
 ] as const;
 /** Windows beyond those of the frames: second mappings of the same frame. */
 const ALIASES = 4;
-const BOOT_TABLES = [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3] as const;
+export const BOOT_TABLES = [BOOT_MFN.B1, BOOT_MFN.B2, BOOT_MFN.B3] as const;
 /** Slots at which a rule changes. */
 const SLOTS_SELDOM = [3, 4, 5, 300, 511] as const;
 const L4_SLOTS_SELDOM = [255, 256, 258, 271, 272, 511, 511, 511] as const;

@@ -38,10 +38,10 @@ function hashOf(arch: Arch, quirks: FuzzSettings['quirks']): string {
  * generator, or of what a model answers, changes these hashes on purpose: put in the new ones then.
  */
 test.each([
-  ['x86_64', 'intended', '65d761171ca91d01'],
-  ['x86_64', 'shipped', '6bf2239d7d098726'],
-  ['x86_32', 'intended', '0f8f98a8c41b77a3'],
-  ['x86_32', 'shipped', '0682459ac2767fc8'],
+  ['x86_64', 'intended', '06b17cf281cdb559'],
+  ['x86_64', 'shipped', 'c229d7839e9611c8'],
+  ['x86_32', 'intended', '8a2cb460044d8222'],
+  ['x86_32', 'shipped', '6d408e1aca06c78c'],
 ] as const)(
   'the seed "pinned" gives the %s programs (quirks %s) that it always gave',
   (arch, quirks, hash) => {
