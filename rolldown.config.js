@@ -21,6 +21,7 @@ export default defineConfig({
     'linux-zoo': 'bench/linux-zoo.ts',
     queue: 'bench/queue.ts',
     peers: 'bench/peers/peers.ts',
+    cells: 'bench/cells.ts',
     soak: 'bench/soak.ts',
     shortest: 'bench/shortest.ts',
   },

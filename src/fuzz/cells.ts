@@ -3,9 +3,10 @@
  * table it writes to has, what the frame that it names was before, and its answer.
  *
  * Lists, multicalls and what names no frame have one row. Elements of lists are not counted: the state that each
- * of them meets is inside the hypercall. No cell is called unreachable. Which combinations of level and type an
- * operation could meet follows from its operands (`SHAPES`); its answers are those that it gave anywhere.
+ * of them meets is inside the hypercall. Held against the cells that long runs have met (`docs/cells.json`): most of what
+ * operands and answers allow together no program can meet, so what is missing of it says little (`docs/cells.md`).
  */
+import known from '../../docs/cells.json' with { type: 'json' };
 import type { ModelState } from '../../models/model.js';
 import type { OptimizedModel } from '../../models/optimized/model.js';
 import { mfnOf, P } from '../../models/x86/entry.js';
@@ -74,27 +75,27 @@ export interface Row {
 
 export interface Coverage {
   readonly operation: string;
+  /** Of the cells known. */
   readonly hit: number;
-  /** 0 where the operation was never tried: its answers are not known then. */
+  /** How many are known. */
   readonly all: number;
-  /** Rows that were never tried. */
+  /** Known ones that were not hit: rows with answers. */
   readonly missing: readonly string[];
+  /** Hit, but not known. */
+  readonly surplus: readonly string[];
 }
+
+/** Answers by row by operation. */
+type Known = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export class Cells {
   private readonly counts = new Float64Array(op.OPCODE_NAMES.length * LEVELS * MET.length * CODES);
-  private readonly levels: readonly number[];
-  private readonly types: readonly Met[];
 
   /** Programs are run once more on `model`. */
   constructor(
     private readonly model: OptimizedModel,
-    arches: readonly Arch[],
-  ) {
-    const wide = arches.includes('x86_64');
-    this.levels = wide ? [1, 2, 3, 4] : [1, 2, 3];
-    this.types = wide ? MET : MET.filter((type) => type !== 'L4');
-  }
+    private readonly arches: readonly Arch[],
+  ) {}
 
   /** Counts the first `most` operations of the program; `see` is told the cell of each, by its index. */
   add({ machine, code }: Candidate, most = Infinity, see?: (cell: number, operation: number) => void): void {
@@ -172,28 +173,37 @@ export class Cells {
     });
   }
 
-  /** Of each operation: cells that were hit, of all that its rows and answers make, and rows that were never tried. */
+  /** Of each operation: cells that were hit, of those known. */
   coverage(): Coverage[] {
     return op.OPCODE_NAMES.flatMap((name, opcode) => (name === '' ? [] : [this.coverageOf(name, opcode)]));
   }
 
   private coverageOf(operation: string, opcode: number): Coverage {
-    const rows = this.rowsOf(opcode);
-    const met = new Set(rows.map(labelOf));
-    const missing = this.expected(opcode).filter((label) => !met.has(label));
-    const hit = rows.reduce((sum, row) => sum + answersIn(row).length, 0);
-    const answers = new Set(rows.flatMap(answersIn)).size;
-    return { operation, hit, all: (met.size + missing.length) * answers, missing };
+    const met = new Map(this.rowsOf(opcode).map((row) => [labelOf(row), new Set(answersIn(row))]));
+    const knownRows = this.knownOf(operation);
+    const missing = lacking(knownRows, met);
+    const all = sizeOf(knownRows);
+    const hit = all - missing.reduce((sum, [, answers]) => sum + answers.length, 0);
+    const texts = (rows: Lacking) => rows.map(([row, answers]) => `${row}: ${answers.join(', ')}`);
+    return { operation, hit, all, missing: texts(missing), surplus: texts(lacking(met, knownRows)) };
+  }
+
+  /** The answers known, by row, on any of the architectures. */
+  private knownOf(operation: string): Map<string, Set<string>> {
+    const rows = new Map<string, Set<string>>();
+    for (const arch of this.arches)
+      for (const [row, answers] of Object.entries((known[arch] as Known)[operation] ?? {}))
+        rows.set(row, new Set([...(rows.get(row) ?? []), ...answers.split(' ')]));
+    return rows;
   }
 
   private section(name: string, opcode: number): string {
-    const rows = this.rowsOf(opcode);
-    if (rows.length === 0) return `${name}: never tried`;
-    const { hit, all, missing } = this.coverageOf(name, opcode);
+    const { hit, all, missing, surplus } = this.coverageOf(name, opcode);
     return [
-      `${name}: ${hit} of ${all} cells hit`,
-      ...rows.map(rowText),
-      ...(missing.length === 0 ? [] : [`  never tried: ${missing.join(', ')}`]),
+      `${name}: ${hit} of ${all} known cells hit`,
+      ...this.rowsOf(opcode).map(rowText),
+      ...(hit > 0 && missing.length > 0 ? [`  never hit: ${missing.join('; ')}`] : []),
+      ...(surplus.length > 0 ? [`  hit, and not known before: ${surplus.join('; ')}`] : []),
     ].join('\n');
   }
 
@@ -219,14 +229,6 @@ export class Cells {
     }
     return rows;
   }
-
-  /** Rows that the operation's operands allow. */
-  private expected(opcode: number): string[] {
-    const [level, frame] = SHAPES.get(opcode) ?? NOTHING;
-    const levels = { none: [0], L1: [1], asked: this.levels, table: [0, ...this.levels] }[level];
-    const types = { none: MET.slice(0, 1), own: this.types.slice(1), entry: this.types }[frame];
-    return levels.flatMap((one) => types.map((met) => labelOf({ level: one, met })));
-  }
 }
 
 /** Whether a program text can say it: a `fill` has no answer there, which stands for ok (docs/format.md). */
@@ -244,8 +246,25 @@ export function cellText(cell: number): string {
   return `${operation} ${labelOf({ level, met })}: ${RESULT_NAMES.get(cell % CODES)}`;
 }
 
-function labelOf({ level, met }: { level: number; met: Met }): string {
+/** A row's name within its operation. */
+export function labelOf({ level, met }: { level: number; met: Met }): string {
   return level === 0 ? met : `L${level} ${met}`;
+}
+
+type Lacking = [row: string, answers: string[]][];
+
+/** What of the one the other does not have. */
+function lacking(one: Map<string, Set<string>>, other: Map<string, Set<string>>): Lacking {
+  return [...one]
+    .map(([row, answers]): Lacking[number] => [
+      row,
+      [...answers].filter((answer) => other.get(row)?.has(answer) !== true),
+    ])
+    .filter(([, answers]) => answers.length > 0);
+}
+
+function sizeOf(rows: Map<string, Set<string>>): number {
+  return [...rows.values()].reduce((sum, answers) => sum + answers.size, 0);
 }
 
 function rowText(row: Row): string {
@@ -254,7 +273,8 @@ function rowText(row: Row): string {
   return `  ${labelOf(row).padEnd(12)} tried ${tried}  ok ${accepted}${reasons.join('')}`;
 }
 
-function answersIn({ accepted, refused }: Row): string[] {
+/** The answers that the row has had. */
+export function answersIn({ accepted, refused }: Row): string[] {
   return [...(accepted > 0 ? ['ok'] : []), ...Object.keys(refused)];
 }
 

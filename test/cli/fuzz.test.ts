@@ -140,9 +140,9 @@ describe('fuzz', () => {
 
   test('with --stats prints what each operation met', async () => {
     const { out } = await fuzz(['--alone', '--seed', 'stats', '--ops', '3000', '--stats']);
-    expect(out).toMatch(/^pin: \d+ of \d+ cells hit$/m);
+    expect(out).toMatch(/^pin: \d+ of \d+ known cells hit$/m);
     expect(out).toMatch(/^ {2}L1 none +tried \d+ {2}ok \d+ .*EBUSY \d+/m);
-    expect(out).toMatch(/^ {2}never tried: /m);
+    expect(out).toMatch(/^ {2}never hit: /m);
   });
 
   test.each([

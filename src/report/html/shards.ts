@@ -10,7 +10,7 @@ export interface Shards {
   readonly poisoned: readonly { readonly from: number; readonly reason: string }[];
   /** Operations a second, over time. */
   readonly rates: readonly Point[];
-  /** Of each operation the cells that were met, of all, and rows that were never tried (`src/fuzz/cells.ts`). */
+  /** Of each operation the cells that were met, of all known, and those that were not (`src/fuzz/cells.ts`). */
   readonly coverage: readonly {
     readonly operation: string;
     readonly hit: number;
@@ -46,13 +46,12 @@ export function ratesHtml({ rates }: Shards): string {
 
 export function coverageHtml({ coverage }: Shards): string {
   const bars = coverage.map(({ operation, hit, all, missing }) => {
-    const said = all === 0 ? 'never tried' : `${hit} of ${all}`;
-    const never =
-      missing.length === 0 || all === 0 ? '' : ` title="never tried: ${text(missing.join(', '))}"`;
+    const said = hit === 0 ? 'never tried' : `${hit} of ${all}`;
+    const never = missing.length === 0 || hit === 0 ? '' : ` title="never met: ${text(missing.join('; '))}"`;
     return `<li${never}><code>${text(operation)}</code>${barHtml(hit, all)}<span class="said">${said}</span></li>`;
   });
   const [hit, all] = [sum(coverage.map((one) => one.hit)), sum(coverage.map((one) => one.all))];
-  return `<section class="panel" aria-labelledby="h-cells"><h2 id="h-cells">What has been met: ${hit} of ${all} cells</h2><p>A cell is an operation, the level that it asks for or writes to, what the frame that it names was before, and its answer. All are those that an operation's operands and answers allow together; some of them no program can meet.</p><ul class="bars">${bars.join('')}</ul></section>`;
+  return `<section class="panel" aria-labelledby="h-cells"><h2 id="h-cells">What has been met: ${hit} of ${all} cells</h2><p>A cell is an operation, the level that it asks for or writes to, what the frame that it names was before, and its answer. All are those that long runs have met.</p><ul class="bars">${bars.join('')}</ul></section>`;
 }
 
 function barHtml(part: number, all: number): string {
