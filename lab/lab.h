@@ -112,6 +112,15 @@ void vcpu_prepare(u32 number);
 void vcpus_start(void);
 void on(u32 number, void (*work)(void));
 
+/* calls.c: lists 0 to ALL_SINGLES - 1 are those of single calls, the others a multicall's. */
+#define LISTS 8 /* of a multicall */
+#define SINGLES 2 /* of a vCPU's single calls: an interrupted one keeps its own */
+#define ALL_SINGLES (VCPUS * SINGLES)
+#define UNTOUCHED 0xffffffffu
+extern u32 lists_used;
+u32 *done_of(u32 list);          /* where the guest counts what is done of a list */
+struct multicall_entry call_of(const struct record *r);
+
 /* execute.c */
 int execute(const struct record *r, u32 *answers);
 
