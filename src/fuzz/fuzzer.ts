@@ -50,7 +50,7 @@ export interface Find extends Catch {
 }
 
 /** Short programs meet the start state's rules sooner, long ones tear down and use again what they built. */
-const LENGTHS = [10, 20, 40, 40, 120, 400] as const;
+const LENGTHS = [40, 120, 400] as const;
 /** Every so many programs end with a look at the whole state, which costs as much as some hundred operations. */
 const THOROUGH_EVERY = 100;
 

@@ -38,10 +38,10 @@ function hashOf(arch: Arch, quirks: FuzzSettings['quirks']): string {
  * generator, or of what a model answers, changes these hashes on purpose: put in the new ones then.
  */
 test.each([
-  ['x86_64', 'intended', '06b17cf281cdb559'],
-  ['x86_64', 'shipped', 'c229d7839e9611c8'],
-  ['x86_32', 'intended', '8a2cb460044d8222'],
-  ['x86_32', 'shipped', '6d408e1aca06c78c'],
+  ['x86_64', 'intended', '839c705478345c25'],
+  ['x86_64', 'shipped', '07b901dd3a780814'],
+  ['x86_32', 'intended', 'ec53cc237f6cc535'],
+  ['x86_32', 'shipped', '4e02f79add187d74'],
 ] as const)(
   'the seed "pinned" gives the %s programs (quirks %s) that it always gave',
   (arch, quirks, hash) => {
