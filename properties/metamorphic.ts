@@ -6,6 +6,7 @@ import type { Model, ModelState } from '../models/model.js';
 import { P, ZERO, mfnOf, type Entry } from '../models/x86/entry.js';
 import { INFO_TYPE, TYPE_L1 } from '../models/x86/page-type.js';
 import { EFAULT, NONE, OK, PREEMPTED, RESULT_NAMES, codeOf, doneOf } from '../models/x86/result.js';
+import { takeStart } from '../src/program/alike.js';
 import type { Machine } from '../src/program/machine.js';
 import type { Operation, Word64 } from '../src/program/operation.js';
 import { encode } from '../src/program/codec.js';
@@ -199,8 +200,7 @@ function leafPlace(state: ModelState, { low, high }: Word64): EntryPlace | undef
 
 /** Runs the program from the machine's start state. */
 function reach(model: Model, machine: Machine, program: Int32Array): void {
-  if (model.machine === machine) model.reset();
-  else model.start(machine);
+  takeStart(model, machine);
   const results = new Int32Array(program.length / RECORD);
   for (const at of operationStarts(program)) model.run(program, at, results);
 }

@@ -20,6 +20,7 @@ import {
   TYPE_NAMES,
 } from '../../models/x86/page-type.js';
 import { codeOf, OK, RESULT_NAMES } from '../../models/x86/result.js';
+import { takeStart } from '../program/alike.js';
 import { type Arch, BOOT_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
@@ -100,8 +101,7 @@ export class Cells {
   /** Counts the first `most` operations of the program; `see` is told the cell of each, by its index. */
   add({ machine, code }: Candidate, most = Infinity, see?: (cell: number, operation: number) => void): void {
     const { model } = this;
-    if (model.machine === machine) model.reset();
-    else model.start(machine);
+    takeStart(model, machine);
     const results = new Int32Array(code.length / op.RECORD);
     let operation = 0;
     try {

@@ -1,5 +1,6 @@
 import type { Model } from '../../models/model.js';
 import { OK, UNKNOWN } from '../../models/x86/result.js';
+import { takeStart } from '../program/alike.js';
 import type { Machine } from '../program/machine.js';
 import type { FinalFrame } from '../program/program.js';
 import { OP_FILL, RECORD, span, W_OPCODE } from '../program/record.js';
@@ -62,10 +63,7 @@ class Replay implements ProgramHandler {
     this.program = name;
     this.machine = machine;
     this.equal = true;
-    for (const model of this.models) {
-      if (model.machine === machine) model.reset();
-      else model.start(machine);
-    }
+    for (const model of this.models) takeStart(model, machine);
   }
 
   operation(code: Int32Array, expected: Int32Array, line: number): void {

@@ -1,6 +1,7 @@
 /** What the models, or a text, say that real Xen answers; and where it answers something else. */
 import type { Model } from '../../models/model.js';
 import { OK, UNKNOWN } from '../../models/x86/result.js';
+import { takeStart } from '../program/alike.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import type { FinalFrame } from '../program/program.js';
 import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
@@ -53,8 +54,7 @@ export class Oracle {
     const starts = operationStarts(code);
     let operation = -1;
     try {
-      if (model.machine === machine) model.reset();
-      else model.start(machine);
+      takeStart(model, machine);
       const results = new Int32Array(code.length / RECORD).fill(UNKNOWN);
       for (const at of starts) {
         operation++;
