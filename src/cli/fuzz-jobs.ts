@@ -11,7 +11,7 @@ import type { Sample } from '../report/html/campaign.js';
 import { quoted } from '../text/shell.js';
 import { Pool } from '../workers/pool.js';
 import { archesFor, courtOf } from './court-options.js';
-import type { FuzzOptions } from './fuzz-options.js';
+import { EXIT_FOUND, EXIT_INTERRUPTED, type FuzzOptions, limitsOf, sumsLine } from './fuzz-options.js';
 import { replayKept, retiredText } from './kept-finds.js';
 import { Progress } from './progress.js';
 import { runCommand } from './repeat.js';
@@ -24,11 +24,8 @@ import {
   writeRunReports,
 } from './run-reports.js';
 
-const SECONDS_DEFAULT = 30;
 /** A shard takes about a second, and some more where finds are shrunk. */
 const SHARD_LIMIT_MS = 120_000;
-const EXIT_FOUND = 1;
-const EXIT_INTERRUPTED = 130;
 
 /** What came of the run. */
 interface Done {
@@ -74,8 +71,7 @@ export async function fuzzWithJobs(options: FuzzOptions, workers: number): Promi
     say(`Page: ${options.html}`);
   }
   const { operations, programs } = done.union;
-  const finds = `${done.finds.length} finds`;
-  say(`fuzz: ${operations} operations, ${programs} programs, ${finds}, ${done.seconds.toFixed(1)} s`);
+  say(sumsLine(operations, programs, done.finds.length, done.seconds));
   if (done.interrupted) process.exitCode = EXIT_INTERRUPTED;
   else process.exitCode = done.finds.length + done.lost.length === 0 ? 0 : EXIT_FOUND;
 }
@@ -93,8 +89,7 @@ function replay(settings: FuzzSettings): Kept {
 }
 
 async function run(settings: FuzzSettings, kept: Kept, options: FuzzOptions, workers: number): Promise<Done> {
-  const operations = options.ops ?? Infinity;
-  const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
+  const { seconds, operations } = limitsOf(options);
   const begin = performance.now();
   const spent = () => (performance.now() - begin) / 1000;
   const samples: Sample[] = [{ seconds: 0, operations: 0 }];

@@ -13,7 +13,7 @@ import { CliCommand, wholeNumber } from './command.js';
 import { addCourtOptions, archesFor, ARCHES, courtOf } from './court-options.js';
 import { findJson, findText, reduceCommand, type Report, storedFind, whatFailed } from './find-report.js';
 import { fuzzWithJobs } from './fuzz-jobs.js';
-import type { FuzzOptions } from './fuzz-options.js';
+import { EXIT_FOUND, EXIT_INTERRUPTED, type FuzzOptions, limitsOf, sumsLine } from './fuzz-options.js';
 import { replayKept, retiredText } from './kept-finds.js';
 import { inSlices, Progress, shrinkInSlices } from './progress.js';
 import { runCommand } from './repeat.js';
@@ -27,11 +27,8 @@ import {
 } from './run-reports.js';
 import type { Sample } from '../report/html/campaign.js';
 
-const SECONDS_DEFAULT = 30;
 const SECONDS_MAX = 31_536_000;
 const JOBS_MAX = 256;
-const EXIT_FOUND = 1;
-const EXIT_INTERRUPTED = 130;
 
 export const fuzzCommand = addRunReportOptions(addCourtOptions(new CliCommand('fuzz')))
   .description(
@@ -134,8 +131,7 @@ class FuzzRun {
   /** Draws programs until one fails, or the time or number that was asked for is over. */
   async draw(): Promise<Catch | undefined> {
     const { fuzzer, options } = this;
-    const seconds = options.time ?? (options.ops === undefined ? SECONDS_DEFAULT : Infinity);
-    const operations = options.ops ?? Infinity;
+    const { seconds, operations } = limitsOf(options);
     const progress = new Progress(seconds, '{rate} operations/s  {programs} programs  {outcomes}');
     let caught: Catch | undefined;
     const step = () => {
@@ -182,7 +178,7 @@ class FuzzRun {
     if (!caught) this.say(`Answers: ${outcomes.shares()}`);
     if (cells) this.say(cells.table());
     this.say(`Repeat: ${repeat}`);
-    this.say(`fuzz: ${operations} operations, ${programs} programs, ${finds} finds, ${seconds.toFixed(1)} s`);
+    this.say(sumsLine(operations, programs, finds, seconds));
   }
 
   /** The reports that were asked for besides. */
