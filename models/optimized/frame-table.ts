@@ -175,6 +175,6 @@ export class FrameTable {
   /** The frame's state becomes what it was in these records. */
   copyState(mfn: number, from: Int32Array): void {
     const end = (mfn << FRAME_SHIFT) | STATE_WORDS;
-    for (let i = (mfn << FRAME_SHIFT) | 0; i < end; i++) this.frames[i] = from[i]!;
+    for (let i = (mfn << FRAME_SHIFT) | INFO; i < end; i++) this.frames[i] = from[i]!;
   }
 }

@@ -16,6 +16,7 @@ import {
   OPT_DONE_SHIFT,
   OPT_FD,
   OPT_PFD_SHIFT,
+  PFD_NONE,
   RECORD,
   W_COUNT,
   W_ITEMS,
@@ -30,8 +31,6 @@ import { mmuextRequest } from './mmuext.js';
 import { mmuUpdateRequest, updateEntry } from './mmu-update.js';
 import type { State } from './state.js';
 import { initialise } from './vcpu-ops.js';
-
-const PFD_NONE = 2;
 
 /** One request by itself, whose first word is `word`. */
 export function single(s: State, code: Int32Array, at: number, word: number): number {

@@ -14,7 +14,7 @@ export function* plainer(draft: Draft): Steps {
   if (operations.length > LENGTH_MAX || machine.frames === 0) return;
   const interrupted = operations.some(isInterrupted);
   const [plain] = plainerMachines(machine, cpusOf(draft), interrupted);
+  const words = nearRequests(draft);
   for (let i = 0; i < operations.length; i++)
-    for (const word of nearRequests(draft))
-      if (yield { ...replaced(draft, i, word), machine: plain! }) return;
+    for (const word of words) if (yield { ...replaced(draft, i, word), machine: plain! }) return;
 }

@@ -75,17 +75,15 @@ async function exploreHere(search: Search, maxDepth: number, way: Way = {}) {
   return { verdict, states, depths, path, expander: expanders[0]! };
 }
 
+function canonicalOf({ machine, symmetry, boot = false, leftOut }: Search, model: OptimizedModel): Canonical {
+  return new Canonical(model, machine, symmetry, boot, leftOut);
+}
+
 /** The canonical digests of all states, by the programs that lead to them. */
 function digestsOf(search: Search, { states, depths, expander }: Awaited<ReturnType<typeof exploreHere>>) {
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(
-    model,
-    search.machine,
-    search.symmetry,
-    search.boot ?? false,
-    search.leftOut,
-  );
+  const canonical = canonicalOf(search, model);
   const digests = new Set<string>();
   for (let state = 0; state < states.count; state++) {
     const path = new Uint32Array(depths.findIndex((known) => state < known));
@@ -119,13 +117,7 @@ function everyState(search: Search, depth: number) {
   const { code, starts } = encodeAll(search.operations);
   const model = new OptimizedModel();
   model.start(search.machine);
-  const canonical = new Canonical(
-    model,
-    search.machine,
-    search.symmetry,
-    search.boot ?? false,
-    search.leftOut,
-  );
+  const canonical = canonicalOf(search, model);
   const exact = new StateDigest(model);
   const results = new Int32Array(code.length / RECORD);
   const digests = new Set<string>();
