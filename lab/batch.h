@@ -45,7 +45,7 @@
 #define SKIPPED 1     /* the operation would have taken away the kernel's own mapping */
 #define UNSUPPORTED 2 /* the operation cannot be run here */
 #define NOT_BACK 3    /* `receive` got another frame than was asked for */
-#define EXHAUSTED 4   /* no fresh frames are left: the program was not run */
+#define EXHAUSTED 4   /* no fresh frames or vCPUs are left: the program was not run */
 
 /* Type of a frame that is not the guest's any more. */
 #define GONE 0xf0000000u
@@ -100,9 +100,12 @@ enum opcode {
 	OP_TOUCH,
 	OP_STORE_CACHED,
 	OP_IRET_USER,
+	OP_INITIALISE,
+	OP_RESET_VCPU,
 };
 
 /* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */
+#define DEAD 252
 #define PREEMPTED 253
 #define NONE 254
 #define FAULT 255

@@ -175,6 +175,8 @@ struct multicall_entry call_of(const struct record *r)
 	u32 readable;
 
 	switch (OPCODE(r)) {
+	case OP_INITIALISE:
+		return initialise_call(r->count, mfn_of_name(r->frame), mfn_of_name(r->low), r->options & OPT_BAD);
 	case OP_IRET_USER:
 		return (struct multicall_entry){.op = __HYPERVISOR_iret};
 	case OP_MMU_UPDATE_LIST:

@@ -132,7 +132,7 @@ event:
 	mov $2, %eax
 	ret
 
-	.globl hypercall_user, from_user_mode
+	.globl hypercall_user, from_user_mode, user_mode
 hypercall_user: /* call, selector */
 	push %rbx
 	push %rbp

@@ -23,6 +23,14 @@ static void note(const struct record *r)
 		self()->ldt_entries = r->count;
 	if (OPCODE(r) == OP_NEW_USER_BASEPTR)
 		self()->user_base = mfn_of_name(r->frame);
+	if (OPCODE(r) == OP_INITIALISE) {
+		struct vcpu *v = &stacks[r->count].vcpu;
+
+		v->down = 0;
+		v->base = mfn_of_name(r->frame);
+		v->user_base = mfn_of_name(r->low);
+		v->in_user_mode = (r->options & OPT_BAD) != 0;
+	}
 }
 
 /* The answer of a call that has returned; `list` is that of its list, of which `*noted` requests were known as done. */
@@ -193,6 +201,9 @@ static u32 resume(u32 event)
 		return NONE;
 	if (OPCODE(r) == OP_WRITE_CR3)
 		return write_cr3(r, event);
+	/* With the same arguments, but the vCPU may be another one of Xen's by now. */
+	if (OPCODE(r) == OP_INITIALISE)
+		return make_call(call_of(r), r, 0, 0, event);
 	return make_call(v->interrupted_call, r, v->interrupted_list, v->interrupted_noted, event);
 }
 

@@ -114,6 +114,7 @@ static int alone(const struct record *r)
 		return (b1[window] & P) && name_of_mfn(mfn) > BOOT_FRAME + 4 && is_boot_table(mfn);
 	case OP_NEW_BASEPTR:
 	case OP_WRITE_CR3:
+	case OP_INITIALISE:
 		return !has_kernel(mfn);
 	case OP_IRET_USER:
 		return !user_has_kernel();

@@ -24,6 +24,8 @@ struct vcpu {
 	volatile u16 *event;             /* entry.S uses these two */
 	struct multicall_entry *call_now;
 	u32 number;
+	u32 id;                          /* Xen's number of it */
+	u32 down;                        /* Xen has not initialised it */
 	void (*volatile work)(void);     /* what it is to do */
 	ulong base;                      /* its base pointer after its last operation */
 	u32 ldt_entries;
@@ -100,6 +102,7 @@ u64 now(void);
 int state_prepare(u32 wanted, u32 vcpus, int assist);
 u32 *state_report(u32 *out);
 u32 state_restore(void);
+void let_go_of_vcpu(void);
 extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
 extern u32 dropped;              /* frames without their allocation, which go with their last reference */
 
@@ -108,8 +111,12 @@ int takes_the_kernel_away(const struct record *r);
 
 /* vcpus.c */
 extern u32 vcpus;                /* of the program that runs */
-void vcpu_prepare(u32 number);
+void vcpu_prepare(u32 number, u32 id);
 void vcpus_start(void);
+int vcpus_left(u32 count);
+void vcpu_replace(u32 number);
+void vcpu_initialise(u32 number);
+struct multicall_entry initialise_call(u32 number, ulong base, ulong user_base, int in_user_mode);
 void on(u32 number, void (*work)(void));
 
 /* calls.c: lists 0 to ALL_SINGLES - 1 are those of single calls, the others a multicall's. */

@@ -18,6 +18,36 @@ static void run_operation(void)
 	self()->base = current_base();
 }
 
+/* The toolstack's part: the vCPU drops its tables, and one that Xen has never initialised takes its place. */
+static void reset_vcpu(void)
+{
+	status = UNSUPPORTED;
+	if (record->count == 0 || record->count >= vcpus || stacks[record->count].vcpu.down)
+		return;
+	on(record->count, let_go_of_vcpu);
+	vcpu_replace(record->count);
+	status = DONE;
+}
+
+static void run_record(void)
+{
+	if (stacks[CPU(record)].vcpu.down)
+		*answers = DEAD;
+	else if (OPCODE(record) == OP_RESET_VCPU)
+		reset_vcpu();
+	else
+		on(CPU(record), run_operation);
+}
+
+static u32 count_resets(const struct record *records, u32 count)
+{
+	u32 resets = 0;
+
+	for (u32 i = 0; i < count; i++)
+		resets += OPCODE(records + i) == OP_RESET_VCPU;
+	return resets;
+}
+
 static u32 *run(const u32 *request, u32 *answer)
 {
 	const struct record *records = (const struct record *)(request + 2);
@@ -26,7 +56,8 @@ static u32 *run(const u32 *request, u32 *answer)
 
 	answer[0] = EXHAUSTED;
 	answer[1] = answer[2] = answer[3] = 0;
-	if (!state_prepare(flags & PROGRAM_FRAMES, (flags >> PROGRAM_VCPUS_SHIFT & 3) + 1,
+	if (!vcpus_left(count_resets(records, count)) ||
+	    !state_prepare(flags & PROGRAM_FRAMES, (flags >> PROGRAM_VCPUS_SHIFT & 3) + 1,
 			   (flags & PROGRAM_ASSIST) != 0))
 		return out;
 	answer[0] = DONE;
@@ -39,7 +70,7 @@ static u32 *run(const u32 *request, u32 *answer)
 			mark(operation);
 		record = records + i;
 		answers = out + i;
-		on(CPU(record), run_operation);
+		run_record();
 		answer[0] = status;
 	}
 	if (answer[0] == DONE)
@@ -91,7 +122,7 @@ void lab_main(const struct start_info *info)
 {
 	u32 idle = 0;
 
-	vcpu_prepare(0);
+	vcpu_prepare(0, 0);
 	memory_start(info);
 	vcpus_start();
 	head = (volatile struct batch_head *)info->mod_start;

@@ -96,7 +96,7 @@ u32 *state_report(u32 *out)
 }
 
 /* A vCPU's base pointers and descriptor tables. */
-static void reset_vcpu(void)
+void let_go_of_vcpu(void)
 {
 	struct mmuext_op ops[] = {{MMUEXT_NEW_BASEPTR, ROOT, 0}, {MMUEXT_SET_LDT, 0, 0}, {MMUEXT_NEW_USER_BASEPTR, 0, 0}};
 	struct vcpu *v = self();
@@ -117,8 +117,11 @@ static void let_go(void)
 	u32 types[FRAMES_MAX + BOOT_TABLES], count = 0, done;
 	struct mmuext_op ops[FRAMES_MAX + BOOT_TABLES];
 
-	for (u32 i = 0; i < vcpus; i++)
-		on(i, reset_vcpu);
+	for (u32 i = 0; i < vcpus; i++) {
+		if (stacks[i].vcpu.down)
+			vcpu_initialise(i);
+		on(i, let_go_of_vcpu);
+	}
 	for (u32 slot = 0; slot < ENTRIES; slot++)
 		if (b1[slot])
 			updates[count++] = (struct mmu_update){b1_entry_address(slot), 0};

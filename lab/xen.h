@@ -144,6 +144,12 @@ struct trap_info {
 #define VCPUOP_initialise 0
 #define VCPUOP_up 1
 #define VCPUOP_down 2
+#define VCPUOP_is_up 3
+#define VCPUOP_register_vcpu_info 10
+struct vcpu_register_vcpu_info {
+	u64 mfn;
+	u32 offset, reserved;
+};
 #define VGCF_IN_KERNEL 4
 #define EFLAGS_IF 0x200
 struct vcpu_guest_context {
@@ -151,7 +157,7 @@ struct vcpu_guest_context {
 	ulong flags;
 	struct {
 #ifdef __x86_64__
-		u64 general[15], vector; /* error code and vector */
+		u64 r15, r14, r13, r12, bp, bx, general[9], vector; /* error code and vector */
 #else
 		u32 general[7], vector;
 #endif
@@ -160,7 +166,12 @@ struct vcpu_guest_context {
 	struct trap_info trap_ctxt[256];
 	ulong ldt_base, ldt_ents, gdt_frames[16], gdt_ents, kernel_ss, kernel_sp;
 	ulong ctrlreg[8], debugreg[8];
-	u8 rest[64]; /* callbacks, which hypercalls set, and segment bases */
+#ifdef __x86_64__
+	ulong event_callback, failsafe_callback, syscall_callback;
+#else
+	ulong event_callback_cs, event_callback, failsafe_callback[2];
+#endif
+	ulong vm_assist, segment_bases[3];
 };
 
 struct start_info {

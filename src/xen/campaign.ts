@@ -59,6 +59,7 @@ function held(program: LabProgram, oracle: Oracle, answer: LabAnswer): Surprise 
       : otherLosses(program, name, expected.lost, answer);
   } catch (error) {
     if (!(error instanceof GaveUp)) throw error;
+    if (answer.stopped && error.operation >= answer.operations) return undefined;
     return gaveUp(program, name, error, answer);
   }
 }

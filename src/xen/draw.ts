@@ -8,9 +8,11 @@ import { DEFAULT_PAE_XEN_SLOT, type Machine } from '../program/machine.js';
 import {
   OP_DECREASE_RESERVATION,
   OP_RECEIVE,
+  OP_RESET_VCPU,
   OP_RESUME,
   PREEMPT_MASK,
   PREEMPT_SHIFT,
+  W_COUNT,
   W_FRAME,
 } from '../program/record.js';
 import { takesTheKernelAway } from './guard.js';
@@ -55,6 +57,7 @@ export class LabAuthor {
         return false;
       if (writesHalfOfXensSlot(code, at, machine)) return false;
       const opcode = code[at]! & 0xff;
+      if (opcode === OP_RESET_VCPU && scout.loadedBase(code[at + W_COUNT]!) === 0) return false; // it is down
       // One of these goes on.
       if (opcode === OP_RESUME && interruptible.some((call) => takesTheKernelAway(scout, code, call)))
         return false;

@@ -6,6 +6,8 @@ import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
 
 const { B1, B3, B4, K0, K2, K3 } = BOOT_MFN;
+/** Their frame is loaded, now or when the vCPU that is initialised runs. */
+const LOADING = new Set([op.OP_NEW_BASEPTR, op.OP_WRITE_CR3, op.OP_INITIALISE]);
 const SPARED = new Set([
   op.OP_UNPIN,
   op.OP_CLEAR_PAGE,
@@ -32,7 +34,7 @@ export function takesTheKernelAway(state: ModelState, code: Int32Array, at: numb
 function alone(state: ModelState, code: Int32Array, at: number): boolean {
   const opcode = code[at]! & 0xff;
   const mfn = code[at + op.W_FRAME]! >>> 0;
-  if (opcode === op.OP_NEW_BASEPTR || opcode === op.OP_WRITE_CR3) return !hasKernel(state, mfn);
+  if (LOADING.has(opcode)) return !hasKernel(state, mfn);
   if (SPARED.has(opcode)) return isBootTable(mfn);
   if (opcode !== op.OP_MMU_UPDATE || mfn === B1) return false;
   return isBootTable(mfn) || isPath(state, mfn, code[at + op.W_SLOT]!);

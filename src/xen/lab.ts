@@ -23,7 +23,7 @@ import {
   REQUEST_BYTES,
   SLOT_BYTES,
   SLOTS,
-  VCPUS_MAX,
+  XEN_VCPUS,
 } from './mailbox.js';
 import type { XenBuild } from './support.js';
 
@@ -209,7 +209,7 @@ function qemuArguments({ xen, kernel, module }: BootFiles, messages: boolean): s
     ...['-object', `memory-backend-memfd,id=ram,size=${MEMORY_MIB}M,share=on`],
     ...['-kernel', xen, '-initrd', `${kernel},${module}`],
     '-append',
-    `com1=115200,8n1 console=com1 noreboot dom0_mem=${DOM0_MIB}M dom0_max_vcpus=${VCPUS_MAX} guest_loglvl=${level}`,
+    `com1=115200,8n1 console=com1 noreboot dom0_mem=${DOM0_MIB}M dom0_max_vcpus=${XEN_VCPUS} guest_loglvl=${level}`,
   ];
 }
 

@@ -30,6 +30,9 @@ export const FRAMES_MAX = 31;
 const FLAG_ASSIST = 1 << 8;
 const FLAG_MARKED = 1 << 9;
 const VCPUS_SHIFT = 10;
+/** vCPUs of dom0. Xen initialises each once, so each reset of a program takes another one (lab/vcpus.c). */
+export const XEN_VCPUS = 2048;
+/** Of these, those that programs begin with. */
 export const VCPUS_MAX = 4;
 
 const PROGRAM_WORDS = 2;

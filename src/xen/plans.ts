@@ -11,6 +11,7 @@ export const LAB_PLANS: readonly Plan[] = [
   ...lots([
     [20, changeBases],
     [20, enterUserMode],
+    [10, beginAnew],
   ]),
 ];
 
@@ -19,8 +20,7 @@ function changeBases(author: Author): void {
   const { draw, scene, write } = author;
   const loads = 1 + draw.below(3);
   for (let i = 0; i < loads; i++) {
-    const root = buildTable(author, scene.rootLevel);
-    mapKernel(author, root);
+    const root = buildRoot(author);
     if (oneIn(draw, 3)) author.step(write.pin(scene.rootLevel, root));
     load(author, root);
   }
@@ -33,9 +33,7 @@ function enterUserMode(author: Author): void {
   const { state } = scene;
   if (scene.rootLevel !== 4) return;
   if (state.userBase(scene.cpu) === 0 || oneIn(draw, 4)) {
-    const own = oneIn(draw, 2) ? buildTable(author, 4) : 0;
-    if (own !== 0) mapKernel(author, own);
-    author.step(write.newUserBaseptr(own || scene.bootRoot));
+    author.step(write.newUserBaseptr(someRoot(author)));
   }
   if (oneIn(draw, 2)) author.step(write.iretUser());
   else {
@@ -45,6 +43,29 @@ function enterUserMode(author: Author): void {
     author.step(write.end(multicall));
   }
   if (state.ldtEntries(scene.cpu) > 0) author.step(write.accessLdt(0));
+}
+
+/** A vCPU goes down, and comes up with roots that may have to be validated first. */
+function beginAnew(author: Author): void {
+  const { draw, scene, write } = author;
+  const { vcpus } = scene.machine;
+  if (scene.rootLevel !== 4 || vcpus === 1) return;
+  const vcpu = 1 + draw.below(vcpus - 1);
+  author.step(write.resetVcpu(vcpu));
+  const root = someRoot(author);
+  const user = oneIn(draw, 2) ? someRoot(author) : 0;
+  author.step(write.initialise(vcpu, root, user, oneIn(draw, 2)));
+}
+
+/** A new one or that of the boot table. */
+function someRoot(author: Author): number {
+  return oneIn(author.draw, 2) ? buildRoot(author) : author.scene.bootRoot;
+}
+
+function buildRoot(author: Author): number {
+  const root = buildTable(author, author.scene.rootLevel);
+  mapKernel(author, root);
+  return root;
 }
 
 function load(author: Author, mfn: number): void {

@@ -4,7 +4,14 @@ import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
 import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
-import { FRAMES_MAX, type LabProgram, requestWords, REQUEST_WORDS_MAX } from './mailbox.js';
+import {
+  FRAMES_MAX,
+  type LabProgram,
+  requestWords,
+  REQUEST_WORDS_MAX,
+  VCPUS_MAX,
+  XEN_VCPUS,
+} from './mailbox.js';
 
 /** The Xen that a lab runs on. */
 export interface XenBuild {
@@ -47,7 +54,11 @@ const RUNNABLE = new Set([
   op.OP_GDT_FRAME,
   op.OP_RESUME,
   op.OP_IRET_USER,
+  op.OP_INITIALISE,
+  op.OP_RESET_VCPU,
 ]);
+/** Brought about on x86_64 alone. */
+const ONLY_64 = new Set([op.OP_IRET_USER, op.OP_INITIALISE, op.OP_RESET_VCPU]);
 /** What the environment may do: another vCPU, and the event of `preempt=0`, which is pending when the call begins. */
 const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT);
 const ADDRESSED = new Set([op.OP_STORE, op.OP_UPDATE_VA, op.OP_SET_LDT]);
@@ -94,7 +105,10 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
   const wrong = whyNotMachine(machine, build);
   if (wrong !== undefined) return wrong;
   if (requestWords(program) > REQUEST_WORDS_MAX) return 'is too long';
-  for (const [i, at] of op.operationStarts(code).entries()) {
+  const starts = op.operationStarts(code);
+  const resets = starts.filter((at) => (code[at]! & 0xff) === op.OP_RESET_VCPU).length;
+  if (resets > XEN_VCPUS - VCPUS_MAX) return 'resets more vCPUs than the lab has';
+  for (const [i, at] of starts.entries()) {
     const why = whyNotOperation(code, at, machine);
     if (why !== undefined) return `${why} (operation ${i + 1})`;
   }
@@ -115,18 +129,21 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   const word = code[at]!;
   const opcode = word & 0xff;
   const frame = code[at + op.W_FRAME]! >>> 0;
-  if (!RUNNABLE.has(opcode) || (opcode === op.OP_IRET_USER && machine.arch === 'x86_32'))
+  if (!RUNNABLE.has(opcode) || (ONLY_64.has(opcode) && machine.arch === 'x86_32'))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
   if ((word & op.ENVIRONMENT_MASK & ~POSSIBLE) !== 0)
     return 'has an interruption besides preempt=0, which cannot be brought about';
+  if (opcode === op.OP_RESET_VCPU) return whyNotReset(code, at, machine);
+  if (opcode === op.OP_INITIALISE && code[at + op.W_COUNT]! >= machine.vcpus)
+    return 'initialises a vCPU that the machine does not have';
   if (WITH_ENTRY.has(opcode) && !hasName(mfnOf(code[at + op.W_LOW]!, code[at + op.W_HIGH]!), machine))
     return 'has an entry to a frame without a name';
   if (opcode === op.OP_UPDATE_DESCRIPTOR && isPresentElsewhere(code, at, machine))
     return 'has a descriptor that is an entry to a frame without a name';
   if (ADDRESSED.has(opcode)) return whyNotAddress(code, at, machine);
   if (opcode === op.OP_COPY_PAGE && !hasName(code[at + op.W_LOW]! >>> 0, machine)) return NAMELESS;
-  const usesFrame = opcode !== op.OP_MMUEXT && opcode !== op.OP_ACCESS_LDT && opcode < op.OP_MMU_UPDATE_LIST;
-  if ((usesFrame || opcode === op.OP_GDT_FRAME) && !hasName(frame, machine)) return NAMELESS;
+  if (opcode === op.OP_INITIALISE && !hasName(code[at + op.W_LOW]! >>> 0, machine)) return NAMELESS;
+  if (namesFrame(opcode) && !hasName(frame, machine)) return NAMELESS;
   if (OWN_FRAME.has(opcode) && frame !== BOOT_MFN.B1 && !isProgramsFrame(frame, machine))
     return 'writes to a frame that is not the program’s';
   if (opcode === op.OP_RECEIVE && code[at + op.W_COUNT] !== 1) return 'receives several frames at once';
@@ -137,10 +154,23 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   return undefined;
 }
 
+/** The lab plays the toolstack's part, as far as another vCPU goes down (rules 16.7). */
+function whyNotReset(code: Int32Array, at: number, { vcpus }: Machine): string | undefined {
+  const vcpu = code[at + op.W_COUNT]!;
+  const isOther = vcpu < vcpus && vcpu !== ((code[at]! >> op.CPU_SHIFT) & op.CPU_MASK);
+  if ((code[at]! & (op.PREEMPT_MASK << op.PREEMPT_SHIFT)) !== 0) return 'has an interrupted reset_vcpu';
+  return isOther && vcpu !== 0 ? undefined : 'resets vCPU 0, the one that runs, or one that does not exist';
+}
+
 /** What the frame would be as an entry depends on the memory of the machine, not on the program. */
 function isPresentElsewhere(code: Int32Array, at: number, machine: Machine): boolean {
   const low = code[at + op.W_LOW]!;
   return (low & P) !== 0 && !hasName(mfnOf(low, code[at + op.W_HIGH]!), machine);
+}
+
+function namesFrame(opcode: number): boolean {
+  if (opcode === op.OP_GDT_FRAME || opcode === op.OP_INITIALISE) return true;
+  return opcode < op.OP_MMU_UPDATE_LIST && opcode !== op.OP_MMUEXT && opcode !== op.OP_ACCESS_LDT;
 }
 
 const NAMELESS = 'names a frame by its number';

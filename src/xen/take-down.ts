@@ -20,6 +20,8 @@ const NO_GDT: Operation = { kind: 'set_gdt', frames: [], entries: 0 };
 export function keptAfterTakeDown(model: Model): number {
   const { base, tables } = model.machine.start;
   for (let cpu = 0; cpu < model.machine.vcpus; cpu++) {
+    if (model.loadedBase(cpu) === 0)
+      run(model, { kind: 'initialise', vcpu: cpu, mfn: base, user: 0, userMode: false });
     run(model, { kind: 'new_baseptr', mfn: base, cpu });
     run(model, { ...NO_LDT, cpu });
     if (model.machine.arch === 'x86_64') run(model, { kind: 'new_user_baseptr', mfn: 0, cpu });

@@ -83,6 +83,24 @@ describe('a judge of real Xen', () => {
     expect(surprise?.lines).toBe(lines);
   });
 
+  test('is not surprised by a model that gives up behind the operation where real Xen was stopped', () => {
+    const mistaken = new Judge(new Set(['vcpuop-continuation'] as const));
+    const one = program(
+      'mmu_update F1[0] F2|P',
+      'update_va W1 0',
+      'update_va W2 0',
+      'reset_vcpu 1',
+      'initialise 1 F1 preempt=0',
+    );
+    const judgedAt = (operations: number) =>
+      mistaken.judge(one, {
+        kind: 'answered',
+        answer: { ...answerTo(one), stopped: 'skipped', operations, finals: [] },
+      });
+    expect(judgedAt(4)).toBeUndefined();
+    expect(judgedAt(5)?.failure.message).toContain('the optimized model gives up where real Xen goes on');
+  });
+
   test('finds the optimized model wrong where it makes a mistake', () => {
     const mistaken = new Judge(new Set(['fast-rw-l2'] as const));
     const one = program('mmu_update F0[0] F0|P', 'update_va W0 0', 'pin L2 F0', 'mmu_update F0[0] F0|P|RW');

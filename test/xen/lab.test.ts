@@ -153,6 +153,73 @@ iret_user -> ok
 access_ldt 0 -> ok
 `;
 
+/** vCPUs that Xen has not initialised yet: roots that it validates first, a failed attempt, one that never goes on (rules 16.7). */
+const INITIALISED = `pvmmu 1
+
+program initialise
+machine x86_64 frames=8 domain=hardware vcpus=3
+mmu_update F1[0] F2|P -> ok
+mmu_update F1[511] B3|P|RW|US -> ok
+mmu_update F2[3] F3|P -> ok
+mmu_update F3[0] F4|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+update_va W3 0 -> ok
+update_va W4 0 -> ok
+initialise 1 B4 -> EEXIST
+cpu1: initialise 1 B4 -> EEXIST
+cpu1: pin L1 F5 -> EINVAL
+reset_vcpu 1 -> ok
+cpu1: pin L1 F5 -> dead
+initialise 1 B4 mode=user -> EINVAL
+initialise 1 B3 -> EINVAL
+initialise 1 F1 preempt=0 -> preempted
+cpu2: pin L4 F2 -> EINVAL
+resume preempt=0 -> preempted
+resume -> ok
+initialise 1 F1 -> EEXIST
+cpu1: update_va W5 0 -> ok
+cpu1: pin L1 F5 -> ok
+cpu1: new_baseptr B4 -> ok
+reset_vcpu 2 -> ok
+cpu1: initialise 2 F1 user=B4 mode=user -> ok
+cpu2: set_ldt W6 entries=16 -> ok
+cpu2: access_ldt 0 -> fault
+cpu2: update_va W6 F6|P -> ok
+cpu2: access_ldt 0 -> ok
+cpu2: unpin F5 -> ok
+
+program failed
+machine x86_64 frames=8 domain=hardware vcpus=2
+mmu_update F1[511] B3|P|RW|US -> ok
+update_va W1 0 -> ok
+reset_vcpu 1 -> ok
+initialise 1 F1 user=F2 -> EINVAL
+pin L1 F1 -> EINVAL
+
+program user-first
+machine x86_64 frames=8 domain=hardware vcpus=2
+mmu_update F1[511] B3|P|RW|US -> ok
+mmu_update F1[0] F2|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+reset_vcpu 1 -> ok
+initialise 1 B4 user=F1 mode=user preempt=0 -> preempted
+resume -> ok
+cpu1: set_ldt W3 entries=16 -> ok
+
+program unfinished
+machine x86_64 frames=8 domain=hardware vcpus=2
+mmu_update F1[511] B3|P|RW|US -> ok
+mmu_update F3[511] B3|P|RW|US -> ok
+mmu_update F1[0] F2|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+update_va W3 0 -> ok
+reset_vcpu 1 -> ok
+initialise 1 F3 user=F1 mode=user preempt=0 -> preempted
+`;
+
 describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
   test('answers as it was recorded, also where a QEMU is killed in between', async () => {
     let killed = 0;
@@ -186,6 +253,12 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     writeFileSync(join(folder, 'user.pvmmu'), USER_MODE);
     const { out } = await pvmmu(['xen', 'run', 'user.pvmmu'], undefined, folder);
     expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 29 operations, 29 equal');
+  });
+
+  test('initialises vCPUs that a program has reset, also where an event interrupts it', async () => {
+    writeFileSync(join(folder, 'initialised.pvmmu'), INITIALISED);
+    const { out } = await pvmmu(['xen', 'run', 'initialised.pvmmu'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 4 programs, 4 equal; 51 operations, 51 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

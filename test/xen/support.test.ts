@@ -31,6 +31,11 @@ describe('the lab runs', () => {
     expect(whyNot(program('pin L2 F1 preempt=0', 'cpu1: resume preempt=0'), XEN)).toBeUndefined();
   });
 
+  test('vCPUs that go down and come up again', () => {
+    const lines = ['reset_vcpu 1', 'initialise 1 B4 user=F1 mode=user preempt=0', 'cpu1: resume'];
+    expect(whyNot(program(...lines), XEN)).toBeUndefined();
+  });
+
   test('programs as they are drawn for it', () => {
     const author = new LabAuthor(XEN, 'support');
     const model = new OptimizedModel();
@@ -57,6 +62,11 @@ describe('the lab runs', () => {
 describe('the lab cannot run', () => {
   test.each([
     ['touch W1', 'touch, which cannot be brought about'],
+    ['reset_vcpu 0', 'resets vCPU 0'],
+    ['cpu1: reset_vcpu 1', 'resets vCPU 0, the one that runs'],
+    ['reset_vcpu 3', 'one that does not exist'],
+    ['reset_vcpu 1 preempt=0', 'an interrupted reset_vcpu'],
+    ['initialise 1 F1 user=0x1234', 'a frame by its number'],
     ['destroy', 'destroy, which cannot be brought about'],
     ['pin L1 F1 preempt=1', 'an interruption besides preempt=0'],
     ['pin L1 F1 contend=0', 'an interruption besides preempt=0'],
@@ -68,6 +78,11 @@ describe('the lab cannot run', () => {
     ['set_ldt 0xffffffff80001000 entries=3', 'an address of the kernel'],
   ])('%s', (line, why) => {
     expect(whyNot(program(line), XEN)).toContain(why);
+  });
+
+  test('a vCPU that the machine does not have, in a program whose machine has shrunk', () => {
+    const { code, machine } = program('initialise 1 B4');
+    expect(whyNot({ code, machine: { ...machine, vcpus: 1 } }, XEN)).toContain('does not have');
   });
 
   test.each([
@@ -109,10 +124,12 @@ describe('the kernel would lose its mapping', () => {
     [['copy_page B1 F1']],
     [['new_baseptr F1']],
     [['write_cr3 F1']],
+    [['reset_vcpu 1', 'initialise 1 F1']],
     [['iret_user']],
     [['update_va W1 0', 'new_user_baseptr F1', 'iret_user']],
     [[...ROOT, 'new_baseptr F1', 'mmu_update F1[511] 0']],
     [[...ROOT, 'cpu1: new_baseptr F1', 'mmu_update F1[511] 0']],
+    [[...ROOT, 'reset_vcpu 1', 'initialise 1 F1', 'mmu_update F1[511] 0']],
     [[...ROOT, 'mmu_update F1[511] B3|P|RW|US|NX', 'new_baseptr F1']],
     [[...ROOT, 'multicall', '  mmu_update F1[511] 0 -> ?', '  new_baseptr F1 -> ?', 'end -> ?']],
   ])('with %s', (lines) => {
