@@ -3,15 +3,21 @@ import { entry, P, RW, US } from '../../models/x86/entry.js';
 import type { Author } from '../generate/author.js';
 import { lots, oneIn } from '../generate/draw.js';
 import { buildTable, makeReadOnly, type Plan, PLANS } from '../generate/plans.js';
-import { BOOT_MFN } from '../program/machine.js';
-import { OP_MULTICALL } from '../program/record.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, WINDOW_0 } from '../program/machine.js';
+import type { Word64 } from '../program/operation.js';
+import { FD_SELF, FLUSH_NONE, OP_MULTICALL } from '../program/record.js';
+
+const PAGE = 4096;
+/** Of the upper half of an address, the bits below the slot of the L4. */
+const HIGH_BELOW_A_SLOT = 0x7f;
 
 export const LAB_PLANS: readonly Plan[] = [
   ...PLANS,
   ...lots([
     [20, changeBases],
     [20, enterUserMode],
-    [10, beginAnew],
+    [14, beginAnew],
+    [2, ldtOfOneRoot],
   ]),
 ];
 
@@ -43,6 +49,31 @@ function enterUserMode(author: Author): void {
     author.step(write.end(multicall));
   }
   if (state.ldtEntries(scene.cpu) > 0) author.step(write.accessLdt(0));
+}
+
+/** An LDT at an address that one of the kernel's and the user's tables maps, used in user mode. */
+function ldtOfOneRoot(author: Author): void {
+  const { draw, scene, write } = author;
+  if (scene.rootLevel !== 4) return;
+  const root = scene.frameWhere((mfn) => !scene.isTable(mfn));
+  makeReadOnly(author, root);
+  mapKernel(author, root);
+  author.step(write.normalUpdate(root, 0, entry(BOOT_MFN.B3, P | RW | US)));
+  const frame = scene.frameWhere((mfn) => mfn !== root && !scene.isTable(mfn));
+  makeReadOnly(author, frame);
+  const window = frame - FIRST_FRAME_MFN;
+  author.step(write.updateVa(scene.addressOf(window), entry(frame, P), FLUSH_NONE, false, FD_SELF));
+  if (oneIn(draw, 2)) load(author, root);
+  author.step(write.newUserBaseptr(scene.state.kernelBase(scene.cpu) === root ? scene.bootRoot : root));
+  author.step(write.setLdt(belowSlot0(window), 1 + draw.below(512)));
+  author.step(write.iretUser());
+  author.step(write.accessLdt(0));
+}
+
+/** Where a window is seen through slot 0 of a root that names B3 there. */
+function belowSlot0(window: number): Word64 {
+  const { low, high } = WINDOW_0.x86_64;
+  return { low: (low + window * PAGE) | 0, high: high & HIGH_BELOW_A_SLOT };
 }
 
 /** A vCPU goes down, and comes up with roots that may have to be validated first. */
