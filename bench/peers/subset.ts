@@ -53,7 +53,8 @@ export function runRandom(
     x ^= x << 13;
     x ^= x >>> 17;
     x ^= x << 5;
-    digest = Math.imul(digest ^ run(code, starts[(x >>> 0) % starts.length]!), 16777619);
+    const drawn = ((x >>> 0) % starts.length) | 0; // which says that it is no NaN, so that V8 divides integers
+    digest = Math.imul(digest ^ run(code, starts[drawn]!), 16777619);
   }
   return digest >>> 0;
 }
