@@ -41,10 +41,11 @@ export function zeroAfterTeardown(state: ModelState): Violation | undefined {
 
 /** A reference that neither a loss nor a table kept by one explains. */
 function leftReference(state: ModelState): Violation | undefined {
-  const counted = new Recount(state);
+  let counted: Recount | undefined; // most often nothing is left to be counted
   for (let mfn = 0; mfn < state.frameLimit; mfn++) {
     const info = state.info(mfn);
     if (!isGuests(info)) continue;
+    counted ??= new Recount(state);
     const type = state.typeCount(mfn);
     const general = state.generalCount(mfn);
     if (type !== counted.typeCount[mfn] || general !== counted.generalCount[mfn]) {

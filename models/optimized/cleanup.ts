@@ -9,6 +9,7 @@ export function cleanup(s: State): number {
 
 function cleanupNow(s: State): number {
   const { v } = s;
+  s.changes.vcpus = true;
   const mfn = v.deferred;
   const code = putType(s, mfn, true, !v.deferredWhole, v.deferredParent);
   if (code !== OK) {

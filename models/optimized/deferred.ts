@@ -5,6 +5,7 @@ import type { State } from './state.js';
 /** Puts a table there. Xen has one such place, and forgets what was there (rules 14.1, 5.4). */
 export function defer(s: State, mfn: number, whole: boolean, parent: number): void {
   const { v } = s;
+  s.changes.vcpus = true;
   const before = v.deferred;
   if (before !== 0) {
     if (!s.leaks) {

@@ -31,7 +31,7 @@ export function destroy(s: State): number {
   }
   for (; s.destroyPass <= PASSES; s.destroyPass++, s.destroyNext = 0) {
     const level = TYPE_L4 + 1 - s.destroyPass;
-    for (let mfn = s.destroyNext; mfn < s.limit; mfn++) {
+    for (let mfn = s.destroyNext; mfn < s.limit; mfn = s.nextGiven(mfn + 1)) {
       if (!s.owned(mfn)) continue;
       s.destroyNext = mfn;
       if (relinquish(s, mfn, level) !== OK) return PREEMPTED;

@@ -1,3 +1,9 @@
+import { INFO_OWNER, INFO_OWNER_SHIFT, OWNER_GUEST } from '../x86/page-type.js';
+import { lowestBit } from './bits.js';
+
+/** Owner field of the guest's own frames. */
+export const OWNED = OWNER_GUEST << INFO_OWNER_SHIFT;
+
 /**
  * A frame's record is sixteen words side by side, word k of frame m at `(m << FRAME_SHIFT) | k`: all that an operation
  * asks of a frame stands in one line of the processor's cache.
@@ -29,6 +35,8 @@ export class FrameTable {
   limit = 0;
   frames = new Int32Array(0);
   private start = new Int32Array(0);
+  /** One bit for each frame: it is the guest's, or has been one day. */
+  private given = new Int32Array(0);
 
   exists(mfn: number): boolean {
     return mfn >>> 0 < this.limit;
@@ -158,14 +166,31 @@ export class FrameTable {
     this.frames[(mfn << FRAME_SHIFT) | NAMED] = operation;
   }
 
+  protected give(mfn: number): void {
+    this.given[mfn >> 5]! |= 1 << mfn;
+  }
+
+  /** First frame from `mfn` on that is the guest's, or has been; `limit` if there is none. */
+  nextGiven(mfn: number): number {
+    let word = mfn >> 5;
+    let bits = this.given[word]! & (-1 << mfn);
+    while (bits === 0) {
+      if (++word === this.given.length) return this.limit;
+      bits = this.given[word]!;
+    }
+    return (word << 5) | lowestBit(bits);
+  }
+
   protected clearFrames(limit: number): void {
     this.limit = limit;
     this.frames = new Int32Array(limit << FRAME_SHIFT);
+    this.given = new Int32Array((limit >> 5) + 1);
     for (let mfn = 0; mfn < limit; mfn++) this.forgetM2p(mfn);
   }
 
   protected keepFrames(): void {
     this.start = this.frames.slice();
+    for (let mfn = 0; mfn < this.limit; mfn++) if ((this.info(mfn) & INFO_OWNER) === OWNED) this.give(mfn);
   }
 
   protected restoreFrame(mfn: number): void {

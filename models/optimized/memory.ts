@@ -1,4 +1,5 @@
 import { SLOTS } from '../x86/entry.js';
+import { highestBit, lowestBit } from './bits.js';
 import { FrameTable } from './frame-table.js';
 
 /**
@@ -133,12 +134,4 @@ export class Memory extends FrameTable {
     this.end += PAGE_WORDS;
     return page;
   }
-}
-
-function lowestBit(word: number): number {
-  return 31 - Math.clz32(word & -word);
-}
-
-function highestBit(word: number): number {
-  return 31 - Math.clz32(word);
 }

@@ -20,7 +20,8 @@ import {
   VARIANT_SHIFT,
 } from '../../src/program/record.js';
 import { modL1Entry } from './l1.js';
-import { OWNED, type State } from './state.js';
+import { OWNED } from './frame-table.js';
+import type { State } from './state.js';
 import { modTableEntry } from './table-update.js';
 import { findsDomain, hasPrivilege } from './domains.js';
 import { inXenHole, l1SlotOf, walkWindow } from './walk.js';
@@ -103,6 +104,7 @@ function updateVaEntry(s: State, code: Int32Array, at: number, fd: number): numb
 
 /** The flush that update_va_mapping asks for, on this vCPU. */
 function flushAfter(s: State, flush: number, vaLow: number, vaHigh: number): void {
+  s.changes.vcpus = true;
   const { pages } = s.v.tlb;
   if (flush === FLUSH_ALL) s.v.tlb.flush();
   else pages.remove(pages.find(vaLow & ~0xfff, vaHigh));

@@ -1,12 +1,16 @@
 import type { Machine } from '../../src/program/machine.js';
 import {
   OP_ACCESS_LDT,
+  OP_CLEAR_PAGE,
+  OP_COPY_PAGE,
   OP_DECREASE_RESERVATION,
   OP_FILL,
+  OP_MACHPHYS,
   OP_MMU_UPDATE,
   OP_MMU_UPDATE_LIST,
   OP_MMUEXT_LIST,
   OP_MULTICALL,
+  OP_PIN,
   OP_RECEIVE,
   OP_RELEASE,
   OP_SET_GDT,
@@ -17,6 +21,7 @@ import {
   OP_WRITE_CR3,
   OP_RESUME,
   OP_TOUCH,
+  OP_UNPIN,
   OP_STORE_CACHED,
   OP_IRET_USER,
   OP_INITIALISE,
@@ -56,6 +61,19 @@ import { State } from './state.js';
 import { mayFill, store, storeCached, storeReadOnly, touchPage } from './store.js';
 import { GDT_FRAMES } from './vcpu.js';
 import { initialise, resetVcpu } from './vcpu-ops.js';
+
+/**
+ * Operations about frames alone, one bit each; no other operation has one of their numbers plus 32. Where they change a
+ * deferred table or translations, what does that says so to `changes`.
+ */
+const FRAMES_ONLY =
+  (1 << OP_MMU_UPDATE) |
+  (1 << OP_MACHPHYS) |
+  (1 << OP_UPDATE_VA) |
+  (1 << OP_PIN) |
+  (1 << OP_UNPIN) |
+  (1 << OP_CLEAR_PAGE) |
+  (1 << OP_COPY_PAGE);
 
 /** Xen's PV page typing on typed arrays, written for speed; the one for reading is the reference model. */
 export class OptimizedModel implements Model {
@@ -98,6 +116,7 @@ export class OptimizedModel implements Model {
     const s = this.s;
     const word = code[at + W_OPCODE]!;
     s.begin(word);
+    s.changes.vcpus = ((FRAMES_ONLY >> (word & 31)) & 1) === 0;
     const runs = ((word >> CPU_SHIFT) & CPU_MASK) === s.ready || this.enter(word);
     const answer = runs ? this.operation(code, at, word, results) : this.refused(code, at, results);
     results[at >> RECORD_SHIFT] = answer | 0; // says that it is a small whole number: there is nothing to convert
@@ -110,6 +129,7 @@ export class OptimizedModel implements Model {
     const vcpu = s.vcpus[cpu];
     const runs = vcpu !== undefined && vcpu.up && !s.dying;
     s.ready = -1;
+    s.changes.vcpus = true;
     if (!runs && (word & 0xff) !== OP_DESTROY) return false;
     s.switchTo(vcpu ?? s.v);
     s.fromUser = s.v.userMode;

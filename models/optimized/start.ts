@@ -17,7 +17,8 @@ import {
   TYPE_L4,
   TYPE_WRITABLE,
 } from '../x86/page-type.js';
-import { OWNED, type State } from './state.js';
+import { OWNED } from './frame-table.js';
+import type { State } from './state.js';
 import { fillRoMpt, writeXenL2Slots, writeXenL4Slots } from './xen-slots.js';
 
 const WRITABLE = TYPE_WRITABLE | INFO_VALIDATED;

@@ -1,22 +1,13 @@
 import { MFN_ADDRESSABLE, type Machine, type Range } from '../../src/program/machine.js';
 import { CONTEND_MASK, CONTEND_SHIFT, PREEMPT_MASK, PREEMPT_SHIFT } from '../../src/program/record.js';
 import { A, AVAIL, CACHE_ATTRIBUTES, D, G, RW, SLOTS, US } from '../x86/entry.js';
-import {
-  INFO_ALLOCATED,
-  INFO_OWNER,
-  INFO_OWNER_SHIFT,
-  INFO_TYPE,
-  INFO_VALIDATED,
-  OWNER_GUEST,
-  TYPE_WRITABLE,
-} from '../x86/page-type.js';
+import { INFO_ALLOCATED, INFO_OWNER, INFO_TYPE, INFO_VALIDATED, TYPE_WRITABLE } from '../x86/page-type.js';
 import type { DefectId } from '../defects/ids.js';
 import { EINVAL } from '../x86/result.js';
 import { ChangingMemory } from './changing-memory.js';
+import { OWNED } from './frame-table.js';
 import { Vcpu } from './vcpu.js';
 
-/** Owner field of the guest's own frames. */
-export const OWNED = OWNER_GUEST << INFO_OWNER_SHIFT;
 /** Bits of an entry's low word that may change without new references: mm.c, FASTPATH_FLAG_WHITELIST (rules 3.3). */
 export const HARMLESS_LOW = US | A | D | G | AVAIL;
 /** In `info`, with `partial-without-ref`: the slot marked as handed holds no general reference. */
@@ -236,6 +227,7 @@ export class State extends ChangingMemory {
   /** Every TLB is flushed, Xen's linear window included. */
   flushAll(): void {
     if (!this.translates) return;
+    this.changes.vcpus = true;
     for (const vcpu of this.vcpus) vcpu.tlb.flush();
     this.translates = false;
   }
@@ -274,6 +266,7 @@ export class State extends ChangingMemory {
 
   /** A fresh frame becomes the guest's (rules 1.2, first row). */
   allocate(mfn: number): void {
+    this.give(mfn);
     this.touch(mfn);
     this.setInfo(mfn, OWNED | INFO_ALLOCATED);
     this.setGeneralCount(mfn, 1);

@@ -12,6 +12,8 @@ export class Changes {
   /** Pairs of frame and slot. */
   slots = new Int32Array(1024);
   slotCount = 0;
+  /** Base pointers, deferred table, descriptor tables or TLB of a vCPU, or that the domain dies; true of a model that does not tell. */
+  vcpus = true;
 
   clear(): void {
     this.frameCount = 0;

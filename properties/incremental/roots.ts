@@ -75,6 +75,12 @@ export class Roots {
     }
   }
 
+  /** No vCPU has changed since the last `follow`. */
+  stay(): void {
+    this.rebased = false;
+    this.resized = false;
+  }
+
   private followBases(known: CpuRoots, cpu: number): void {
     this.base(known.kernel, -1);
     this.base(known.user, -1);

@@ -80,7 +80,8 @@ export class Tracker {
     if (this.model.frameLimit !== this.frames) return this.start();
     const descriptors = this.dropChanged(several || this.roots.deferredTables > 0);
     this.countChanged();
-    this.followRoots(descriptors);
+    if (this.model.changes.vcpus) this.followRoots(descriptors);
+    else this.roots.stay();
     return this.verdict();
   }
 

@@ -122,6 +122,7 @@ export class Readings {
 
   /** Adds to the changes of the step's operation what was put there before. */
   addPlaces(changes: Changes): void {
+    if (this.filled.length > 0) changes.vcpus = true;
     for (let i = 0; i < this.filled.length; i++) {
       const place = this.filled[i]!;
       const isWindow = place >= this.steps.windows;

@@ -48,8 +48,11 @@ export class Lockstep {
   private readonly seen = new WeakSet<Machine>();
   /** Index of the operation that runs, -1 before the first. */
   private operation = -1;
-  /** The optimized model's answers in the last run, by record. */
+  /** The optimized model's answers in the last run, by record: until the next run, which writes over them. */
   answers = new Int32Array(0);
+  /** Room for the answers of each model to the longest program so far. */
+  private expected = new Int32Array(0);
+  private found = new Int32Array(0);
 
   constructor(
     private readonly reference: Model | undefined,
@@ -84,13 +87,22 @@ export class Lockstep {
   }
 
   private steps(code: Int32Array): Failure | undefined {
-    const expected = new Int32Array(code.length / RECORD);
-    const found = (this.answers = new Int32Array(code.length / RECORD));
+    this.makeRoom(code.length / RECORD);
+    const { expected, found } = this;
     for (let at = 0; at < code.length; at += span(code, at) * RECORD) {
       const stopped = this.step(code, at, expected, found);
       if (stopped) return stopped;
     }
     return this.digests ? this.compareEnds(this.digests, code, expected) : undefined;
+  }
+
+  private makeRoom(records: number): void {
+    if (records > this.found.length) {
+      this.expected = new Int32Array(2 * records);
+      this.found = new Int32Array(2 * records);
+    }
+    this.expected.fill(0, 0, records);
+    this.answers = this.found.subarray(0, records).fill(0);
   }
 
   private compareEnds(
@@ -104,7 +116,7 @@ export class Lockstep {
       expectedDigest.follow();
     }
     const { operation, answers, optimized } = this;
-    const record = expected.findIndex((answer, i) => answer !== answers[i]);
+    const record = answers.findIndex((answer, i) => answer !== expected[i]);
     if (record >= 0) return compareResults(expected, answers, code, record * RECORD, operation);
     if (expectedDigest.equals(foundDigest)) return undefined;
     const message =
