@@ -84,12 +84,15 @@ export function spinPeer(folder: string): Peer {
     explore: (frames, slots, depth) => {
       // Depth first is SPIN's faster way, but up to a depth only breadth first finds the same states.
       const breadth = depth > 0;
-      const scratch = breadth ? ['-DSCRATCH='] : [];
-      output('spin', [`-DFRAMES=${frames}`, `-DSLOTS=${slots}`, ...scratch, '-a', 'subset.pml'], place);
-      const options = ['-O2', '-DSAFETY', '-DNOREDUCE', ...(breadth ? ['-DBFS'] : [])];
-      output('gcc', [...options, '-o', 'pan', 'pan.c'], place);
+      const pan = `./pan-${frames}-${slots}-${breadth}`;
+      if (!existsSync(join(place, pan))) {
+        const scratch = breadth ? ['-DSCRATCH='] : [];
+        output('spin', [`-DFRAMES=${frames}`, `-DSLOTS=${slots}`, ...scratch, '-a', 'subset.pml'], place);
+        const options = ['-O2', '-DSAFETY', '-DNOREDUCE', ...(breadth ? ['-DBFS'] : [])];
+        output('gcc', [...options, '-o', pan, 'pan.c'], place);
+      }
       const begin = performance.now();
-      const said = output('./pan', [`-m${breadth ? depth + SPIN_START : 10_000_000}`], place);
+      const said = output(pan, [`-m${breadth ? depth + SPIN_START : 10_000_000}`], place);
       const wall = (performance.now() - begin) / 1000;
       if (!/errors: 0$/m.test(said)) throw new Error(`SPIN finds an error: ${said}`);
       const number = (what: RegExp) => Number(what.exec(said)?.[1]);

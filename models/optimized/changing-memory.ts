@@ -26,8 +26,9 @@ export class ChangingMemory extends Memory {
   private readonly walkPath = new Int32Array(4);
   private walkLength = 0;
 
-  private dirtyFrames = new Int32Array(0);
-  private dirtyCount = 0;
+  /** Frames that are not as they were at the start. */
+  dirtyFrames = new Int32Array(0);
+  dirtyCount = 0;
 
   /** Makes room for frames 0 .. limit-1, all without owner. */
   protected clearMemory(limit: number): void {

@@ -80,6 +80,18 @@ export class Memory extends FrameTable {
       this.set(mfn, slot, from.low(source, slot), from.high(source, slot));
   }
 
+  /** Makes room for frames 0 .. limit-1, of which nothing is known and whose contents are zero. */
+  makeRoom(limit: number): void {
+    this.clearFrames(limit);
+    this.clearContents();
+  }
+
+  /** The frame's state and contents become what they are in another memory of as many frames. */
+  copyFrom(mfn: number, from: Memory): void {
+    this.copyState(mfn, from.frames);
+    this.copyContents(mfn, mfn, from);
+  }
+
   /** First slot from `slot` on that is not zero; SLOTS if there is none. */
   next(mfn: number, slot: number): number {
     if (slot >= SLOTS) return SLOTS;

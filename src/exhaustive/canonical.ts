@@ -7,46 +7,61 @@
  *
  * Of frames that are no table the contents may be left out, and with them what nobody can tell from that (`left-out.ts`).
  *
- * Of the renamings only those are tried that put the frames in the order of their colours: what a frame is by itself,
- * whatever the frames are called. Mostly that is one.
+ * A digest is a sum over the frames, the boot tables and the vCPU, so a successor's costs what has changed.
  */
 import type { ModelState } from '../../models/model.js';
-import type { Changes } from '../../models/x86/changes.js';
+import { type Changes, WHOLE_FRAME } from '../../models/x86/changes.js';
 import { A, D, G, mfnOf, P, SLOTS, US } from '../../models/x86/entry.js';
 import { INFO_TYPE, INFO_VALIDATED } from '../../models/x86/page-type.js';
 import { holdsData } from './left-out.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Machine, type Range } from '../program/machine.js';
+import { Digests, Links, Renaming, spread, WINDOW } from './renaming.js';
 
 const { B1, B4, K3 } = BOOT_MFN;
-/** After the entries of a frame; no slot and flags. */
-const END = -1;
 const FLAGS_LOW = 0xfff;
 const FLAGS_HIGH = ~0xfffff;
-/** Renamed frames are numbered from here on; no frame number of the standard layout is. */
-const RENAMED = 1 << 18;
-/** In a colour, of an entry: it names the frame that it is in, or another one of the machine's. */
-const ITSELF = RENAMED - 1;
-const ANOTHER = RENAMED - 2;
+/** Where names do not count: an entry names the frame that it is in, or another one of the machine's. */
+const ITSELF = (1 << 18) - 1;
+const ANOTHER = (1 << 18) - 2;
 /** Of the type of a frame that has no type reference nothing is left that decides anything but a flush (rules 1.4). */
 const LEFTOVER = ~(INFO_TYPE | INFO_VALIDATED);
+
+/** What a vCPU uses a frame as, bit for bit. */
+const KERNEL = 1 << 0;
+const USER = 1 << 1;
+const LOADED = 1 << 2;
+const DEFERRED = 1 << 3;
+const PARENT = 1 << 4;
+const GDT = 1 << 5;
 
 export class Canonical {
   /** The digest read last. */
   low = 0;
   high = 0;
+  /** Of the changes read last: some are of what is known of a frame that no operation names, which no digest tells. */
+  missesSome = false;
   private readonly frames: number;
-  /** Each a frame for every place in the order of colours. */
-  private readonly orders: readonly Int32Array[];
-  private readonly colours: Int32Array;
-  /** Those of the state entered. */
-  private readonly entered: Int32Array;
-  private readonly names: Int32Array;
-  private bootLow = 0;
-  private bootHigh = 0;
+  /** Number of the boot tables, which come after the frames. */
+  private readonly tables: number;
+  /** Digests of the frames and boot tables in the state entered, and after them of those that have changed since. */
+  private readonly digests: Digests;
+  private readonly links: Links;
+  /** For each frame and boot table, which of these is its own. */
+  private readonly places: Int32Array;
+  /** What the vCPU uses the frames as, and their colours with that. */
+  private readonly uses: Int32Array;
+  private readonly colours: Digests;
+  private readonly renaming: Renaming | undefined;
+  /** What the vCPU had when it was read last, and the digest of that. */
+  private base = -1;
+  private user = 0;
+  private loaded = 0;
+  private gdt = 0;
+  private vcpuLow = 0;
+  private vcpuHigh = 0;
   private hashLow = 0;
   private hashHigh = 0;
 
-  private readonly lastBoot: number;
   /** Of a window that maps its frame read-only, as Xen stores it. */
   private readonly readOnly: number;
   /** Flags that an entry may have kept from what its frame was before, and that no operation looks at. */
@@ -59,174 +74,157 @@ export class Canonical {
   constructor(
     private readonly state: ModelState,
     { arch, frames, start }: Machine,
-    private readonly symmetry: boolean,
+    symmetry: boolean,
     private readonly boot: boolean,
     private readonly leftOut: number,
   ) {
     this.frames = frames;
     const [{ mfn, count }] = start.ram as [Range]; // those without a name follow
-    this.lastBoot = boot ? mfn + count - 1 : arch === 'x86_64' ? B4 : K3;
+    this.tables = (boot ? mfn + count : (arch === 'x86_64' ? B4 : K3) + 1) - B1;
     this.readOnly = arch === 'x86_64' ? P | US | G : P | US;
     this.kept = leftOut === 0 ? 0 : arch === 'x86_64' ? A | D : A | D | US;
-    const own = Array.from({ length: frames }, (_, i) => i);
-    this.orders = (symmetry ? permutations(own) : [own]).map((one) => Int32Array.from(one));
-    this.colours = new Int32Array(frames);
-    this.entered = new Int32Array(frames);
-    this.names = new Int32Array(frames);
+    const all = frames + this.tables;
+    this.digests = new Digests(2 * all);
+    this.links = new Links(2 * all);
+    this.places = new Int32Array(all);
+    this.uses = new Int32Array(frames);
+    this.colours = new Digests(frames);
+    this.renaming = symmetry ? new Renaming(frames, this.links) : undefined;
   }
 
   /** Reads the state, in which operations are to be tried. */
   enter(): void {
-    if (this.symmetry) for (let i = 0; i < this.frames; i++) this.entered[i] = this.colourOf(i);
-    this.colours.set(this.entered);
-    this.readBootInfo();
+    const { places } = this;
+    for (let one = 0; one < places.length; one++) this.readOne(one, (places[one] = one));
     this.readDigest();
   }
 
   /** Reads a state that is the one entered but for these changes. */
   read(changes: Changes): void {
-    if (this.symmetry) this.recolour(changes);
-    const { bootLow, bootHigh } = this;
-    if (this.concernsBoot(changes)) this.readBootInfo();
+    const { places } = this;
+    for (let one = 0; one < places.length; one++) places[one] = one;
+    this.missesSome = false;
+    for (let i = 0; i < changes.frameCount; i++) {
+      const one = this.numberOf(changes.frames[i]!);
+      if (one < 0) this.missesSome = true;
+      else this.readAgain(one);
+    }
+    for (let i = 0; i < changes.slotCount; i++)
+      this.readWritten(changes.slots[2 * i]!, changes.slots[2 * i + 1]!);
     this.readDigest();
-    this.bootLow = bootLow;
-    this.bootHigh = bootHigh;
   }
 
-  /** Something changed that no digest tells: what is known of a frame that no operation names. */
-  missesSome({ frames, frameCount }: Changes): boolean {
-    for (let i = 0; i < frameCount; i++) {
-      const mfn = frames[i]!;
-      if (this.frameBit(mfn) === 0 && (mfn < B1 || mfn > this.lastBoot)) return true;
-    }
-    return false;
+  private readWritten(mfn: number, slot: number): void {
+    const { frames } = this;
+    const one = this.numberOf(mfn);
+    if (one < 0) return;
+    if (one < frames || (this.boot && !(mfn === B1 && slot >= 0 && slot < frames))) this.readAgain(one);
+    if (mfn !== B1) return;
+    if (slot === WHOLE_FRAME) for (let i = 0; i < frames; i++) this.readAgain(i);
+    else if (slot < frames) this.readAgain(slot);
   }
 
-  private concernsBoot({ frames, frameCount }: Changes): boolean {
-    for (let i = 0; i < frameCount; i++) if (frames[i]! <= this.lastBoot) return true;
-    return false;
+  /** The number of a frame, or a boot table's after them; -1 for others. */
+  private numberOf(mfn: number): number {
+    if (mfn >= FIRST_FRAME_MFN) return mfn < FIRST_FRAME_MFN + this.frames ? mfn - FIRST_FRAME_MFN : -1;
+    return mfn >= B1 && mfn < B1 + this.tables ? this.frames + mfn - B1 : -1;
   }
 
-  /** What is known of the boot tables, which few operations change. */
-  private readBootInfo(): void {
+  private readAgain(one: number): void {
+    const { places } = this;
+    if (places[one] === one) this.readOne(one, (places[one] = places.length + one));
+  }
+
+  private readOne(one: number, place: number): void {
+    const { frames, digests } = this;
     this.begin();
-    for (let mfn: number = B1; mfn <= this.lastBoot; mfn++) this.addInfo(mfn);
-    this.bootLow = this.hashLow;
-    this.bootHigh = this.hashHigh;
+    if (one < frames) this.addFrame(one, place);
+    else this.addTable(B1 + one - frames, place);
+    const { hashLow, hashHigh } = this;
+    digests.set(place, spread(hashLow), spread(hashHigh ^ hashLow));
   }
 
-  private recolour(changes: Changes): void {
-    let changed = 0;
-    for (let i = 0; i < changes.frameCount; i++) changed |= this.frameBit(changes.frames[i]!);
-    for (let i = 0; i < changes.slotCount; i++) {
-      const mfn = changes.slots[2 * i]!;
-      changed |= this.frameBit(mfn === B1 ? FIRST_FRAME_MFN + changes.slots[2 * i + 1]! : mfn);
-    }
-    for (let i = 0; i < this.frames; i++)
-      this.colours[i] = (changed >> i) & 1 ? this.colourOf(i) : this.entered[i]!;
+  private addFrame(i: number, place: number): void {
+    const mfn = FIRST_FRAME_MFN + i;
+    const idle = this.isIdle(i);
+    this.links.clear(place);
+    if (!this.renaming) this.word(i);
+    this.addInfo(mfn, idle ? 1 : 0);
+    if (idle) this.addNothing();
+    else this.addEntry(place, mfn, WINDOW, B1, i);
+    this.addEntries(place, mfn, this.leftOut > 0 && holdsData(this.state, mfn) ? this.leftOut : 0);
   }
 
-  private frameBit(mfn: number): number {
-    const i = mfn - FIRST_FRAME_MFN;
-    return i >= 0 && i < this.frames ? 1 << i : 0;
+  private addTable(mfn: number, place: number): void {
+    this.word(mfn);
+    this.addInfo(mfn, 0);
+    if (this.boot) this.addEntries(place, mfn, mfn === B1 ? this.frames : 0);
   }
 
   private readDigest(): void {
-    const { orders } = this;
-    let first = true;
-    for (let i = 0; i < orders.length; i++) {
-      const order = orders[i]!;
-      if (!this.isByColour(order)) continue;
-      this.readInOrder(order);
-      const low = spread(this.hashLow);
-      const high = spread(this.hashHigh ^ this.hashLow);
-      if (first || high < this.high || (high === this.high && low < this.low)) {
-        this.low = low;
-        this.high = high;
+    const { colours, digests, places, uses, frames, renaming } = this;
+    this.readVcpu();
+    let low = this.vcpuLow;
+    let high = this.vcpuHigh;
+    for (let one = renaming ? frames : 0; one < places.length; one++) {
+      low = (low + digests.low[places[one]!]!) | 0;
+      high = (high + digests.high[places[one]!]!) | 0;
+    }
+    if (renaming) {
+      for (let i = 0; i < frames; i++) {
+        const use = Math.imul(uses[i]!, 0x9e3779b1);
+        colours.set(i, digests.low[places[i]!]! ^ use, digests.high[places[i]!]! ^ use);
       }
-      first = false;
+      renaming.read(colours, places);
+      low = (low + renaming.low) | 0;
+      high = (high + renaming.high) | 0;
     }
+    this.low = low;
+    this.high = high;
   }
 
-  private isByColour(order: Int32Array): boolean {
-    const { colours } = this;
-    for (let i = 1; i < order.length; i++) if (colours[order[i - 1]!]! > colours[order[i]!]!) return false;
-    return true;
-  }
-
-  private colourOf(i: number): number {
-    const { state } = this;
-    const mfn = FIRST_FRAME_MFN + i;
-    let colour = mixed(0, this.infoOf(mfn));
-    const idle = this.isIdle(i);
-    colour = mixed(colour, state.typeCount(mfn) ^ ((state.generalCount(mfn) - (idle ? 1 : 0)) << 16));
-    colour = mixed(colour, idle ? 0 : this.flags(0, state.low(B1, i))); // its window
-    for (
-      let slot = state.nextUsed(mfn, this.firstSlot(mfn));
-      slot < SLOTS;
-      slot = state.nextUsed(mfn, slot + 1)
-    ) {
-      const low = state.low(mfn, slot);
-      const high = state.high(mfn, slot);
-      const named = mfnOf(low, high);
-      const other = named - FIRST_FRAME_MFN;
-      const what = named === mfn ? ITSELF : other >= 0 && other < this.frames ? ANOTHER : named;
-      colour = mixed(colour, slot | (this.flags(slot, low) << 16));
-      colour = mixed(colour, (high & FLAGS_HIGH) ^ what);
-    }
-    return colour;
-  }
-
-  private readInOrder(order: Int32Array): void {
-    const { names, frames } = this;
-    for (let place = 0; place < frames; place++) names[order[place]!] = RENAMED + place;
+  /** Few operations change what the vCPU has, so the digest of what was read last mostly serves again. */
+  private readVcpu(): void {
+    const { state, base, user, loaded, gdt } = this;
+    const gdtFrame = state.gdtFrames() === 0 ? 0 : state.gdtFrame(0); // no operation names a second one
+    const same = state.kernelBase() === base && state.userBase() === user && state.loadedBase() === loaded;
+    if (same && gdtFrame === gdt && state.deferred() === 0) return;
+    this.base = state.kernelBase();
+    this.user = state.userBase();
+    this.loaded = state.loadedBase();
+    this.gdt = gdtFrame;
+    this.uses.fill(0);
     this.begin();
-    for (let place = 0; place < frames; place++) {
-      const i = order[place]!;
-      const idle = this.isIdle(i);
-      this.addInfo(FIRST_FRAME_MFN + i, idle ? 1 : 0);
-      this.addEntries(FIRST_FRAME_MFN + i);
-      if (idle) this.addNothing(place);
-      else this.addEntry(place, B1, i); // its window
+    this.addUse(this.base, KERNEL);
+    this.addUse(this.user, USER);
+    this.addUse(this.loaded, LOADED);
+    this.addUse(gdtFrame, GDT);
+    if (state.deferred() !== 0) {
+      this.addUse(state.deferred(), DEFERRED);
+      this.addUse(state.deferredParent(), PARENT);
+      this.word(state.deferredWhole());
+      this.base = -1; // not again
     }
-    this.word(this.bootLow);
-    this.word(this.bootHigh);
-    if (this.boot) this.addBootEntries();
-    this.addVcpu();
+    this.vcpuLow = spread(this.hashLow);
+    this.vcpuHigh = spread(this.hashHigh ^ this.hashLow);
   }
 
-  private addBootEntries(): void {
-    const { state } = this;
-    for (let slot = state.nextUsed(B1, this.frames); slot < SLOTS; slot = state.nextUsed(B1, slot + 1))
-      this.addEntry(slot, B1, slot);
-    for (let mfn: number = B1 + 1; mfn <= this.lastBoot; mfn++) this.addEntries(mfn);
-  }
-
-  private addVcpu(): void {
-    const { state } = this;
-    this.word(this.name(state.kernelBase()));
-    this.word(this.name(state.userBase()));
-    this.word(this.name(state.loadedBase()));
-    this.word(state.gdtFrames());
-    for (let i = 0; i < state.gdtFrames(); i++) this.word(this.name(state.gdtFrame(i)));
-    if (state.deferred() === 0) return;
-    this.word(this.name(state.deferred()));
-    this.word(state.deferredWhole());
-    this.word(this.name(state.deferredParent()));
+  private addUse(mfn: number, use: number): void {
+    const i = mfn - FIRST_FRAME_MFN;
+    const isRenamed = this.renaming !== undefined && i >= 0 && i < this.frames;
+    if (isRenamed) this.uses[i]! |= use;
+    this.word(isRenamed ? ANOTHER : mfn);
   }
 
   /** Counts of so small a machine and so few operations have less than eight bits. */
-  private addInfo(mfn: number, idle = 0): void {
+  private addInfo(mfn: number, idle: number): void {
     const { state } = this;
-    this.word(this.infoOf(mfn));
-    this.word(state.typeCount(mfn) ^ ((state.generalCount(mfn) - idle) << 16));
+    const info = state.info(mfn);
+    const count = state.typeCount(mfn);
     const lost = state.lostTypeReferences(mfn) ^ (state.lostGeneralReferences(mfn) << 8);
+    this.word((count === 0 ? info & LEFTOVER : info) | (state.partialFrom(mfn) << 16));
+    this.word(count ^ ((state.generalCount(mfn) - idle) << 16));
     this.word((state.linearCount(mfn) << 16) ^ lost);
-  }
-
-  private infoOf(mfn: number): number {
-    const info = this.state.info(mfn);
-    return (this.state.typeCount(mfn) === 0 ? info & LEFTOVER : info) | (this.state.partialFrom(mfn) << 16);
   }
 
   /** The window maps its frame read-only, which is as good as not mapping it: one general reference more. */
@@ -236,43 +234,33 @@ export class Canonical {
     return (low & FLAGS_LOW) === this.readOnly && mfnOf(low, this.state.high(B1, i)) === FIRST_FRAME_MFN + i;
   }
 
-  /** The first slot of the frame that is not left out. */
-  private firstSlot(mfn: number): number {
-    const own = mfn >= FIRST_FRAME_MFN && mfn < FIRST_FRAME_MFN + this.frames;
-    return this.leftOut > 0 && own && holdsData(this.state, mfn) ? this.leftOut : 0;
-  }
-
-  private flags(slot: number, low: number): number {
-    return low & FLAGS_LOW & (slot < this.leftOut ? ~this.kept : -1);
-  }
-
-  private addEntries(mfn: number): void {
+  private addEntries(place: number, mfn: number, from: number): void {
     const { state } = this;
-    for (
-      let slot = state.nextUsed(mfn, this.firstSlot(mfn));
-      slot < SLOTS;
-      slot = state.nextUsed(mfn, slot + 1)
-    )
-      this.addEntry(slot, mfn, slot);
-    this.word(END);
+    for (let slot = state.nextUsed(mfn, from); slot < SLOTS; slot = state.nextUsed(mfn, slot + 1))
+      this.addEntry(place, mfn, slot, mfn, slot);
   }
 
-  private addEntry(slotName: number, mfn: number, slot: number): void {
-    const low = this.state.low(mfn, slot);
-    const high = this.state.high(mfn, slot);
-    this.word(slotName | (this.flags(mfn === B1 ? 0 : slot, low) << 16));
-    this.word(this.name(mfnOf(low, high)) ^ (high & FLAGS_HIGH));
+  /** An entry, which counts as one of `mfn` in `slot`. */
+  private addEntry(place: number, mfn: number, slot: number, table: number, at: number): void {
+    const low = this.state.low(table, at);
+    const high = this.state.high(table, at);
+    const flags = low & FLAGS_LOW & (at < this.leftOut || slot === WINDOW ? ~this.kept : -1);
+    this.word(slot | (flags << 16));
+    this.word(this.named(place, mfn, slot, mfnOf(low, high)) ^ (high & FLAGS_HIGH));
   }
 
-  /** For an entry that is zero. */
-  private addNothing(slotName: number): void {
-    this.word(slotName);
+  /** For a window that maps nothing. */
+  private addNothing(): void {
+    this.word(WINDOW);
     this.word(0);
   }
 
-  private name(mfn: number): number {
-    const i = mfn - FIRST_FRAME_MFN;
-    return i >= 0 && i < this.frames ? this.names[i]! : mfn;
+  private named(place: number, mfn: number, slot: number, named: number): number {
+    const i = named - FIRST_FRAME_MFN;
+    if (!this.renaming || i < 0 || i >= this.frames) return named;
+    if (named === mfn) return ITSELF;
+    this.links.add(place, slot, i);
+    return ANOTHER;
   }
 
   private begin(): void {
@@ -281,24 +269,9 @@ export class Canonical {
   }
 
   private word(word: number): void {
+    const low = Math.imul(this.hashLow ^ word, 0x9e3779b1);
     const high = Math.imul(this.hashHigh ^ word, 0x85ebca77);
-    this.hashLow = mixed(this.hashLow, word);
+    this.hashLow = ((low ^ (low >>> 15)) + 0x7ed55d16) | 0;
     this.hashHigh = ((high ^ (high >>> 13)) + 0x165667b1) | 0;
   }
-}
-
-function mixed(hash: number, word: number): number {
-  const product = Math.imul(hash ^ word, 0x9e3779b1);
-  return ((product ^ (product >>> 15)) + 0x7ed55d16) | 0;
-}
-
-function spread(hash: number): number {
-  const a = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  const b = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return b ^ (b >>> 16);
-}
-
-function permutations(list: readonly number[]): number[][] {
-  if (list.length <= 1) return [[...list]];
-  return list.flatMap((first, i) => permutations(list.toSpliced(i, 1)).map((rest) => [first, ...rest]));
 }

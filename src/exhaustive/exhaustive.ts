@@ -12,6 +12,12 @@ const CHUNK = 32;
 /** Chunks under way for each worker. */
 const AHEAD = 3;
 
+/**
+ * Transitions that one worker makes before the others are asked: V8 compiles what each of them runs anew, so that one
+ * alone has done as many sooner.
+ */
+const ALONE = 1 << 16;
+
 /** How far an exploration is; all of it that lasts beyond the process. */
 export interface Stage {
   /** States below `known` have been found; those from `next` on are expanded in this depth. */
@@ -74,7 +80,8 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
   let next = stage.next;
   try {
     while (next < stage.known || underWay.length > 0) {
-      while (next < stage.known && underWay.length < workers * AHEAD) {
+      const most = transitions < ALONE ? 1 : workers * AHEAD;
+      while (next < stage.known && underWay.length < most) {
         const chunk = chunkOf(states, next, Math.min(CHUNK, stage.known - next), stage.depth);
         underWay.push({ from: next, chunk, answer: expand(chunk) });
         next += chunk.states;

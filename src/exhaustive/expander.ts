@@ -189,16 +189,15 @@ export class Expander {
     this.way = [];
     this.optimized.reset();
     this.tracker.reset();
-    let sound = true;
     for (let i = 0; i < path.length; i++) {
       const step = path[i]!;
       if (this.search.leftOut > 0) {
-        sound = this.normalise() && sound;
+        this.normalise(); // whether that is sound was asked when the state was expanded
         for (const operation of steps.before(step)) this.go(operation);
       }
       this.go(steps.operationOf(step));
     }
-    if (this.search.leftOut > 0) sound = this.normalise() && sound;
+    const sound = this.search.leftOut === 0 || this.isSame(() => this.normalise());
     this.enterReference();
     this.snapshot.take();
     canonical.enter();
@@ -213,17 +212,23 @@ export class Expander {
     this.way.push(operation);
   }
 
-  /** Brings what is left out to its normal form; false if that makes another state. */
+  /** Brings what is left out to its normal form; false if that cannot be had. */
   private normalise(): boolean {
-    const { canonical, readings } = this;
-    let operation = readings.toNormal();
-    if (operation === undefined) return true;
-    canonical.enter();
-    const { low, high } = canonical;
-    for (let left = readings.values.length; operation !== undefined; operation = readings.toNormal()) {
-      if (left-- === 0) return false; // it cannot be had
+    const { readings } = this;
+    let left = readings.values.length;
+    for (let operation = readings.toNormal(); operation !== undefined; operation = readings.toNormal()) {
+      if (left-- === 0) return false;
       this.go(operation);
     }
+    return true;
+  }
+
+  /** What is done succeeds and does not make another state of this one. */
+  private isSame(act: () => boolean): boolean {
+    const { canonical } = this;
+    canonical.enter();
+    const { low, high } = canonical;
+    if (!act()) return false;
     canonical.enter();
     return canonical.low === low && canonical.high === high;
   }
@@ -250,8 +255,7 @@ export class Expander {
 
   /** Tries the operation with all that it can find of what is left out. */
   private tryAll(state: number, operation: number): Failure | undefined {
-    if (this.search.leftOut === 0) return this.try(state, operation);
-    return this.tryFrom(state, operation, 0);
+    return this.search.leftOut === 0 ? this.try(state, operation) : this.tryFrom(state, operation, 0);
   }
 
   /** The same with what has been put there, and with more from the place with this number among those read. */
@@ -291,7 +295,7 @@ export class Expander {
     canonical.read(changes);
     const { low, high } = canonical;
     const isNew = !this.known(low, high);
-    if (isNew || canonical.missesSome(changes)) {
+    if (isNew || canonical.missesSome) {
       const violation = this.judge();
       if (violation) return { kind: 'invariant', operation: 0, message: violation.message, violation };
       if (isNew) {

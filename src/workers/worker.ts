@@ -1,5 +1,5 @@
 /** What a worker thread does, by the data that it was started with. */
-import '../engine.js';
+import { inlineAsUsual } from '../engine.js';
 import { parentPort, workerData } from 'node:worker_threads';
 import { runShard, type Shard } from '../campaign/shard.js';
 import type { FuzzSettings } from '../fuzz/fuzzer.js';
@@ -24,6 +24,7 @@ export type WorkerData = ExpanderData | ShardData;
 
 function workerFor(data: WorkerData): (task: never) => unknown {
   if (data.work === 'shard') return (shard: Shard) => runShard(data.settings, shard);
+  inlineAsUsual();
   const expander = new Expander(data.search, knownIn(data.table));
   return (chunk: Chunk) => expander.expand(chunk);
 }
