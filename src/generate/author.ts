@@ -4,7 +4,7 @@ import type { Machine } from '../program/machine.js';
 import { CPU_SHIFT, OP_DESTROY, RECORD, W_OPCODE } from '../program/record.js';
 import { RecordWriter } from '../program/writer.js';
 import { type Draw, oneIn, pick } from './draw.js';
-import { disturbance, type Mood } from './environment.js';
+import { type Event, environmentOf, type Mood } from './environment.js';
 import { drawOperation } from './operations.js';
 import { type Plan, PLANS } from './plans.js';
 import { Scene } from './scene.js';
@@ -78,8 +78,8 @@ export class Author {
   }
 
   /** A plan has written its next operation; other operations come before it goes on. */
-  step(_written: void): void {
-    this.run();
+  step(_written: void, event: Event = 'any'): void {
+    this.run(event);
     this.untilPlansTurn();
   }
 
@@ -106,11 +106,11 @@ export class Author {
   }
 
   /** Runs the operation that has been written, if it fits, on the vCPU whose turn it is, perhaps disturbed. */
-  private run(): void {
+  private run(event: Event = 'any'): void {
     const { at, write, scene, model } = this;
     this.left--;
     const opcode = write.code[at + W_OPCODE]! & 0xff;
-    write.environment(at, (scene.cpu << CPU_SHIFT) | disturbance(this.draw, this.mood, opcode));
+    write.environment(at, (scene.cpu << CPU_SHIFT) | environmentOf(this.draw, this.mood, opcode, event));
     if (this.fits && !this.fits(write.code, at)) {
       write.length = at;
       return;

@@ -38,11 +38,20 @@ for (const opcode of [
 ])
   INTERRUPTIBLE[opcode] = 1;
 
+/** When an event is pending for an operation of a plan: as the program's mood has it, from the beginning, or never. */
+export type Event = 'any' | 'now' | 'never';
+
+/** What happens around the operation, as bits of its word 0. */
+export function environmentOf(draw: Draw, mood: Mood, opcode: number, event: Event): number {
+  if (event === 'any') return disturbance(draw, mood, opcode);
+  return event === 'now' ? eventAfter(0) : 0;
+}
+
 /**
- * An event or a lost race for an operation that can be interrupted, mostly an early one, as bits of its word 0. The end
- * of a domain always takes its time.
+ * An event or a lost race for an operation that can be interrupted, mostly an early one. The end of a domain always
+ * takes its time.
  */
-export function disturbance(draw: Draw, mood: Mood, opcode: number): number {
+function disturbance(draw: Draw, mood: Mood, opcode: number): number {
   const isEnd = opcode === OP_DESTROY;
   if (!isEnd && (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2))) return 0;
   if (!isEnd && mood === 'early events') return eventAfter(0);

@@ -1,5 +1,6 @@
 /** What programs for the lab do besides what others do: they load base pointers, which there must map the kernel. */
-import { entry, P, RW, US } from '../../models/x86/entry.js';
+import { entry, P, RW, SLOTS, US } from '../../models/x86/entry.js';
+import type { Level } from '../../models/x86/page-type.js';
 import type { Author } from '../generate/author.js';
 import { lots, oneIn } from '../generate/draw.js';
 import { buildTable, makeReadOnly, type Plan, PLANS } from '../generate/plans.js';
@@ -18,6 +19,8 @@ export const LAB_PLANS: readonly Plan[] = [
     [20, enterUserMode],
     [14, beginAnew],
     [2, ldtOfOneRoot],
+    [14, takeUpADrop],
+    [8, takeUpAPromotion],
   ]),
 ];
 
@@ -68,6 +71,50 @@ function ldtOfOneRoot(author: Author): void {
   author.step(write.setLdt(belowSlot0(window), 1 + draw.below(512)));
   author.step(write.iretUser());
   author.step(write.accessLdt(0));
+}
+
+/** A linear entry is dropped, with its table or by itself, and stopped in the one that it names; another vCPU takes that up before it goes on. */
+function takeUpADrop(author: Author): void {
+  const { draw, scene, write } = author;
+  const level = scene.rootLevel === 3 ? 2 : 2 + draw.below(2);
+  const table = buildTable(author, level as Level);
+  author.step(write.pin(level as Level, table));
+  const parent = buildTable(author, level as Level);
+  const slot = oneIn(draw, 2) ? SLOTS - 1 : scene.lowSlot();
+  author.step(write.normalUpdate(parent, slot, entry(table, P | US)));
+  author.step(write.pin(level as Level, parent));
+  author.step(write.unpin(table));
+  const { cpu } = scene;
+  const isWhole = oneIn(draw, 3);
+  author.step(isWhole ? write.unpin(parent) : write.normalUpdate(parent, slot, entry(0, 0)), 'now');
+  scene.cpu = otherThan(author, cpu);
+  if (!isWhole) author.step(write.pin(level as Level, table), 'never');
+  scene.cpu = cpu;
+  author.step(write.resume());
+  author.step(write.normalUpdate(table, scene.lowSlot(), entry(parent, P | US)));
+}
+
+/** The promotion of an L3 is stopped in its first L2, which another vCPU finishes; it goes on to the next, and is stopped again. */
+function takeUpAPromotion(author: Author): void {
+  const { scene, write } = author;
+  const [first, second] = [buildTable(author, 2), buildTable(author, 2)];
+  const l3 = scene.frameWhere((mfn) => !scene.isTable(mfn) && mfn !== first && mfn !== second);
+  makeReadOnly(author, l3);
+  author.step(write.normalUpdate(l3, 0, entry(first, P)));
+  author.step(write.normalUpdate(l3, 1, entry(second, P)));
+  const { cpu } = scene;
+  author.step(write.pin(3, l3), 'now');
+  scene.cpu = otherThan(author, cpu);
+  author.step(write.pin(2, first), 'never');
+  scene.cpu = cpu;
+  author.step(write.resume(), 'now');
+  author.step(write.resume());
+  author.step(write.unpin(l3));
+}
+
+function otherThan({ draw, scene }: Author, cpu: number): number {
+  const { vcpus } = scene.machine;
+  return vcpus === 1 ? cpu : (cpu + 1 + draw.below(vcpus - 1)) % vcpus;
 }
 
 /** Where a window is seen through slot 0 of a root that names B3 there. */
