@@ -172,6 +172,7 @@ export class Holdings {
 
   /** Drops what one slot of a counted table holds. */
   dropSlot(table: number, slot: number): void {
+    this.dirty.add(table);
     const reference = this.pages.take(table, slot);
     if (reference === 0) return;
     this.words[reference - HELD] -= 1;

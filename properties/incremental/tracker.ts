@@ -78,15 +78,17 @@ export class Tracker {
    */
   step(several = true): Violation | undefined {
     if (this.model.frameLimit !== this.frames) return this.start();
-    const descriptors = this.dropChanged(several || this.roots.deferredTables > 0);
-    this.countChanged();
-    if (this.model.changes.vcpus) this.followRoots(descriptors);
+    const descriptors = this.followFrames(several || this.roots.deferredTables > 0);
+    const { slots, slotCount, vcpus } = this.model.changes;
+    if (slotCount > 1 || this.pendingCount > 0) this.followSlots();
+    else if (slotCount === 1) this.followSlot(slots[0], slots[1]);
+    if (vcpus) this.followRoots(descriptors);
     else this.roots.stay();
     return this.verdict();
   }
 
-  /** Drops what changed tables and slots held; whether a descriptor table is among the frames. */
-  private dropChanged(several: boolean): boolean {
+  /** Looks at the frames that may have changed; whether a descriptor table is among them. */
+  private followFrames(several: boolean): boolean {
     const { held, roots, frames, model } = this;
     const { changes } = model;
     let descriptors = false;
@@ -97,6 +99,31 @@ export class Tracker {
       if (!held.hasShape(mfn, info, several)) this.recountLater(mfn);
       if (roots.concerns(mfn, info)) descriptors = true;
     }
+    return descriptors;
+  }
+
+  /** The one entry that has changed: most often it is of no table. */
+  private followSlot(mfn: number, slot: number): void {
+    const { held } = this;
+    if (mfn >>> 0 >= this.frames || !held.isCounted(mfn)) return;
+    if (slot === WHOLE_FRAME || held.isPartial(mfn)) {
+      held.dropTable(mfn);
+      held.countTable(mfn);
+    } else {
+      held.dropSlot(mfn, slot);
+      held.countSlot(mfn, slot);
+    }
+  }
+
+  /** Drops all that changed tables and slots held before anything is counted: a child may be a table of another level now. */
+  private followSlots(): void {
+    this.dropChanged();
+    this.countChanged();
+  }
+
+  private dropChanged(): void {
+    const { held, frames, model } = this;
+    const { changes } = model;
     this.dropPending();
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i];
@@ -106,11 +133,9 @@ export class Tracker {
         held.dropTable(mfn);
         this.recountLater(mfn);
       } else {
-        held.dirty.add(mfn);
         held.dropSlot(mfn, slot);
       }
     }
-    return descriptors;
   }
 
   private recountLater(mfn: number): void {
