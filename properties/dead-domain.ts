@@ -28,24 +28,25 @@ export function zeroAfterTeardown(state: ModelState): Violation | undefined {
     const mfn = heldByCpu(state, cpu);
     if (mfn !== 0) return fault(state, mfn, `is still held by vCPU ${cpu}`);
   }
+  let keeps = false; // any frame
   for (let mfn = 0; mfn < state.frameLimit; mfn++) {
     const info = state.info(mfn);
     if (!isGuests(info)) continue;
+    keeps = true;
     const left = leftOf(state, mfn, info);
     if (left !== undefined) return fault(state, mfn, `is still ${left}`);
     if (state.generalCount(mfn) === 0)
       return fault(state, mfn, 'is still the domain’s, although nothing refers to it');
   }
-  return leftReference(state);
+  return keeps ? leftReference(state) : undefined;
 }
 
 /** A reference that neither a loss nor a table kept by one explains. */
 function leftReference(state: ModelState): Violation | undefined {
-  let counted: Recount | undefined; // most often nothing is left to be counted
+  const counted = new Recount(state);
   for (let mfn = 0; mfn < state.frameLimit; mfn++) {
     const info = state.info(mfn);
     if (!isGuests(info)) continue;
-    counted ??= new Recount(state);
     const type = state.typeCount(mfn);
     const general = state.generalCount(mfn);
     if (type !== counted.typeCount[mfn] || general !== counted.generalCount[mfn]) {

@@ -20,6 +20,7 @@ const PASSES = TYPE_L4 - TYPE_L2 + 1;
 
 export function destroy(s: State): number {
   s.dying = true;
+  s.changes.vcpus = true;
   s.ready = -1;
   if (s.destroyPass === 0) {
     for (const vcpu of s.vcpus) {

@@ -63,17 +63,24 @@ import { GDT_FRAMES } from './vcpu.js';
 import { initialise, resetVcpu } from './vcpu-ops.js';
 
 /**
- * Operations about frames alone, one bit each; no other operation has one of their numbers plus 32. Where they change a
- * deferred table or translations, what does that says so to `changes`.
+ * Operations about frames alone, one bit each. Where they change a deferred table or translations, what does that says so
+ * to `changes`; so does `destroy`, which is 32 more than one of them, and no other operation is.
  */
 const FRAMES_ONLY =
+  (1 << OP_STORE) |
+  (1 << OP_STORE_FRAME) |
+  (1 << OP_FILL) |
   (1 << OP_MMU_UPDATE) |
   (1 << OP_MACHPHYS) |
   (1 << OP_UPDATE_VA) |
   (1 << OP_PIN) |
   (1 << OP_UNPIN) |
   (1 << OP_CLEAR_PAGE) |
-  (1 << OP_COPY_PAGE);
+  (1 << OP_COPY_PAGE) |
+  (1 << OP_UPDATE_DESCRIPTOR) |
+  (1 << OP_RELEASE) |
+  (1 << OP_RECEIVE) |
+  (1 << OP_DECREASE_RESERVATION);
 
 /** Xen's PV page typing on typed arrays, written for speed; the one for reading is the reference model. */
 export class OptimizedModel implements Model {

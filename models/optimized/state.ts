@@ -33,8 +33,12 @@ const GNTTAB_HIGH = 1 << 30;
  * what was touched.
  */
 export class State extends ChangingMemory {
-  constructor(private readonly defects: ReadonlySet<DefectId> = NO_DEFECTS) {
+  /** NO_DEFECTS itself where there are none, so that nothing is looked up then. */
+  private readonly defects: ReadonlySet<DefectId>;
+
+  constructor(defects = NO_DEFECTS) {
     super();
+    this.defects = defects.size > 0 ? defects : NO_DEFECTS;
     this.staleWindow = WINDOW_DEFECTS.some((id) => defects.has(id));
   }
 

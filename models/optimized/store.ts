@@ -48,8 +48,13 @@ export function store(
   low: number,
   high: number,
 ): number {
-  if (s.translates) s.v.tlb.flush();
+  if (s.translates) flush(s);
   return storeThrough(s, vaLow, vaHigh, part, low, high);
+}
+
+function flush(s: State): void {
+  s.changes.vcpus = true;
+  s.v.tlb.flush();
 }
 
 function storeThrough(
