@@ -21,6 +21,7 @@ export const LAB_PLANS: readonly Plan[] = [
     [2, ldtOfOneRoot],
     [14, takeUpADrop],
     [8, takeUpAPromotion],
+    [3, loseASlot],
   ]),
 ];
 
@@ -58,10 +59,7 @@ function enterUserMode(author: Author): void {
 function ldtOfOneRoot(author: Author): void {
   const { draw, scene, write } = author;
   if (scene.rootLevel !== 4) return;
-  const root = scene.frameWhere((mfn) => !scene.isTable(mfn));
-  makeReadOnly(author, root);
-  mapKernel(author, root);
-  author.step(write.normalUpdate(root, 0, entry(BOOT_MFN.B3, P | RW | US)));
+  const root = buildTwofoldRoot(author);
   const frame = scene.frameWhere((mfn) => mfn !== root && !scene.isTable(mfn));
   makeReadOnly(author, frame);
   const window = frame - FIRST_FRAME_MFN;
@@ -117,7 +115,31 @@ function otherThan({ draw, scene }: Author, cpu: number): number {
   return vcpus === 1 ? cpu : (cpu + 1 + draw.below(vcpus - 1)) % vcpus;
 }
 
-/** Where a window is seen through slot 0 of a root that names B3 there. */
+/** An address is used, is not mapped any more as another root is loaded or the root's slot dropped, and is used again. */
+function loseASlot(author: Author): void {
+  const { draw, scene, write } = author;
+  if (scene.rootLevel !== 4) return;
+  const root = buildTwofoldRoot(author);
+  const window = scene.window();
+  const use = () => write.updateVa(belowSlot0(window), entry(scene.frame(), P), FLUSH_NONE, false, FD_SELF);
+  load(author, root);
+  author.step(use());
+  if (oneIn(draw, 2)) load(author, scene.bootRoot);
+  else author.step(write.normalUpdate(root, 0, entry(0, 0)));
+  author.step(use());
+}
+
+/** A root that names B3 in slot 0 too, so that all windows have a second address. */
+function buildTwofoldRoot(author: Author): number {
+  const { scene, write } = author;
+  const root = scene.frameWhere((mfn) => !scene.isTable(mfn));
+  makeReadOnly(author, root);
+  mapKernel(author, root);
+  author.step(write.normalUpdate(root, 0, entry(BOOT_MFN.B3, P | RW | US)));
+  return root;
+}
+
+/** Where a window is seen through that slot. */
 function belowSlot0(window: number): Word64 {
   const { low, high } = WINDOW_0.x86_64;
   return { low: (low + window * PAGE) | 0, high: high & HIGH_BELOW_A_SLOT };
