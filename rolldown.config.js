@@ -16,6 +16,7 @@ export default defineConfig({
     loop: 'bench/loop.ts',
     baseline: 'bench/baseline.ts',
     forms: 'bench/forms.ts',
+    'lab-zoo': 'bench/lab-zoo.ts',
     boots: 'bench/boots.ts',
     question: 'bench/question.ts',
     'linux-zoo': 'bench/linux-zoo.ts',
