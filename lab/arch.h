@@ -22,14 +22,6 @@
 #endif
 #define WINDOWS (VIRT_BASE + 0x200000ul)
 
-/* The frame of the loaded base pointer, as Xen tells it. */
-static inline ulong current_base(void)
-{
-	ulong cr3;
-	asm volatile("mov %%cr3, %0" : "=r"(cr3));
-	return IS64 ? cr3 >> 12 : cr3 >> 12 | cr3 << 20;
-}
-
 /* What CR3 holds for that base pointer. x86_32: the frame number's high bits stand in the low ones. */
 static inline ulong cr3_of(ulong mfn)
 {

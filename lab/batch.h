@@ -14,7 +14,7 @@
  * An answer is the number of programs answered (fewer than were asked for where the slot was full) and of words
  * used, then of each
  *
- *	status, operation, lost, records   where it was skipped; frames that keep a reference, one bit each
+ *	status, operation, lost, records   where it was stopped; frames that keep a reference, one bit each
  *	an answer for each record          as in models/x86/result.ts
  *	frames + 1 times:                  F0.., then B1, as XEN_DOMCTL_getpageframeinfo3 and memory have them
  *	    type, entries                  type word, or GONE; then of each non-zero entry
@@ -42,10 +42,9 @@
 
 /* Status. */
 #define DONE 0
-#define SKIPPED 1     /* the operation would have taken away the kernel's own mapping */
-#define UNSUPPORTED 2 /* the operation cannot be run here */
-#define NOT_BACK 3    /* `receive` got another frame than was asked for */
-#define EXHAUSTED 4   /* no fresh frames or vCPUs are left: the program was not run */
+#define UNSUPPORTED 1 /* the operation cannot be run here */
+#define NOT_BACK 2    /* `receive` got another frame than was asked for */
+#define EXHAUSTED 3   /* no fresh frames or vCPUs are left: the program was not run */
 
 /* Type of a frame that is not the guest's any more. */
 #define GONE 0xf0000000u

@@ -21,15 +21,9 @@ static void note(const struct record *r)
 {
 	if (OPCODE(r) == OP_SET_LDT)
 		self()->ldt_entries = r->count;
-	if (OPCODE(r) == OP_NEW_USER_BASEPTR)
-		self()->user_base = mfn_of_name(r->frame);
 	if (OPCODE(r) == OP_INITIALISE) {
-		struct vcpu *v = &stacks[r->count].vcpu;
-
-		v->down = 0;
-		v->base = mfn_of_name(r->frame);
-		v->user_base = mfn_of_name(r->low);
-		v->in_user_mode = (r->options & OPT_BAD) != 0;
+		stacks[r->count].vcpu.down = 0;
+		stacks[r->count].vcpu.in_user_mode = (r->options & OPT_BAD) != 0;
 	}
 }
 
@@ -74,10 +68,6 @@ static u32 make_call(struct multicall_entry call, const struct record *r, u32 li
 		v->interrupted_call = call;
 		v->interrupted_list = list;
 		v->interrupted_noted = noted;
-		/* It may have been switched already. */
-		for (u32 i = 0; i <= r->items; i++)
-			if (OPCODE(r + i) == OP_NEW_USER_BASEPTR)
-				v->user_base = 0;
 	}
 	return answer;
 }

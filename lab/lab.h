@@ -12,9 +12,7 @@
 #define US 4
 #define D 0x40
 #define PSE 0x80
-#define NX (1ull << 63)
 #define PFN_MASK 0xffffffffff000ull
-#define MAPPING (P | RW | US)
 
 typedef u64 table[ENTRIES];
 
@@ -27,12 +25,10 @@ struct vcpu {
 	u32 id;                          /* Xen's number of it */
 	u32 down;                        /* Xen has not initialised it */
 	void (*volatile work)(void);     /* what it is to do */
-	ulong base;                      /* its base pointer after its last operation */
 	u32 ldt_entries;
 	const struct record *interrupted; /* whose call an event has interrupted last, if it has not gone on */
 	struct multicall_entry interrupted_call;
 	u32 interrupted_list, interrupted_noted;
-	ulong user_base;                 /* frame of its user base pointer; 0 for none, or one that is not known */
 	u32 in_user_mode;                /* since its last operation */
 	u64 bounce[32];                  /* the stack with which Xen enters the kernel from user mode */
 };
@@ -105,9 +101,6 @@ u32 state_restore(void);
 void let_go_of_vcpu(void);
 extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
 extern u32 dropped;              /* frames without their allocation, which go with their last reference */
-
-/* guard.c */
-int takes_the_kernel_away(const struct record *r);
 
 /* vcpus.c */
 extern u32 vcpus;                /* of the program that runs */

@@ -14,8 +14,7 @@ static u32 *answers, status;
 
 static void run_operation(void)
 {
-	status = takes_the_kernel_away(record) ? SKIPPED : execute(record, answers);
-	self()->base = current_base();
+	status = execute(record, answers);
 }
 
 /* The toolstack's part: the vCPU drops its tables, and one that Xen has never initialised takes its place. */

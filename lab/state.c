@@ -104,10 +104,8 @@ void let_go_of_vcpu(void)
 
 	if (mmuext(ops, IS64 ? 3 : 2, &done) || hypercall(__HYPERVISOR_set_gdt, 0, 0, 0, 0))
 		die("the boot base pointer cannot be loaded");
-	v->base = ROOT;
 	v->ldt_entries = 0;
 	v->interrupted = 0;
-	v->user_base = 0;
 	v->in_user_mode = 0;
 }
 

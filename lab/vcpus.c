@@ -91,7 +91,6 @@ void vcpu_initialise(u32 number)
 	if (call.result)
 		die("a vCPU cannot be initialised");
 	stacks[number].vcpu.down = 0;
-	stacks[number].vcpu.base = ROOT;
 }
 
 /* Whether so many of Xen's vCPUs have not been used. */
@@ -111,7 +110,6 @@ void vcpu_replace(u32 number)
 		die("a vCPU has no place for its events");
 	*v->event = EVENT_MASKED;
 	v->down = 1;
-	v->base = 0;
 }
 
 /* Has it done on that vCPU, and waits until it is. */

@@ -82,7 +82,7 @@ function whyNoAnswers(result: Result): string {
   if (typeof result === 'string') return `it ${result}`;
   if (result.kind !== 'answered') return result.kind === 'crashed' ? 'Xen crashed' : 'Xen did not come back';
   const { stopped, operations } = result.answer;
-  return `operation ${operations + 1} ${stopped === 'skipped' ? "would take the kernel's own mapping away" : `is ${stopped}`}`;
+  return `operation ${operations + 1} is ${stopped}`;
 }
 
 class Run {

@@ -42,7 +42,7 @@ const TYPE_SHIFT = 28;
 const TOLD = ~(A | D);
 
 /** What the lab says of a program that it did not run to its end. */
-const STOPPED = ['', 'skipped', 'unsupported', 'not back', 'exhausted'] as const;
+const STOPPED = ['', 'unsupported', 'not back', 'exhausted'] as const;
 export type Stopped = Exclude<(typeof STOPPED)[number], ''>;
 
 export interface LabProgram {

@@ -4,6 +4,7 @@ import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
 import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
+import { firstToTakeTheKernelAway } from './guard.js';
 import {
   FRAMES_MAX,
   type LabProgram,
@@ -112,7 +113,8 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
     const why = whyNotOperation(code, at, machine);
     if (why !== undefined) return `${why} (operation ${i + 1})`;
   }
-  return undefined;
+  const taking = firstToTakeTheKernelAway(program);
+  return taking === undefined ? undefined : `would take the lab's own mapping away (operation ${taking + 1})`;
 }
 
 /** Why the lab cannot run the operation at `at`, if so. */

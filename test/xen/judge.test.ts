@@ -41,8 +41,8 @@ describe('a judge of real Xen', () => {
   test('does not compare the end of a program that was not run to its end', () => {
     const one = program('update_va W1 F1|P', 'pin L1 F1', 'pin L1 F2');
     const results = Int32Array.of(OK, OK, OK);
-    expect(judged(one, { results, finals: [], stopped: 'skipped', operations: 2 })).toBeUndefined();
-    expect(judged(one, { results, finals: [], stopped: 'skipped', operations: 3 })?.failure.operation).toBe(
+    expect(judged(one, { results, finals: [], stopped: 'not back', operations: 2 })).toBeUndefined();
+    expect(judged(one, { results, finals: [], stopped: 'not back', operations: 3 })?.failure.operation).toBe(
       2,
     );
   });
@@ -95,7 +95,7 @@ describe('a judge of real Xen', () => {
     const judgedAt = (operations: number) =>
       mistaken.judge(one, {
         kind: 'answered',
-        answer: { ...answerTo(one), stopped: 'skipped', operations, finals: [] },
+        answer: { ...answerTo(one), stopped: 'not back', operations, finals: [] },
       });
     expect(judgedAt(4)).toBeUndefined();
     expect(judgedAt(5)?.failure.message).toContain('the optimized model gives up where real Xen goes on');

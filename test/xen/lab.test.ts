@@ -302,7 +302,7 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
 
   test('disagrees with a model that makes a mistake of its history, which is shrunk, kept and confirmed not to be its own', async () => {
     const { status, out } = await pvmmu(
-      ['xen', 'fuzz', '--defect', 'xsa-182', '--seed', 'lab', '--programs', '4000'],
+      ['xen', 'fuzz', '--defect', 'xsa-182', '--seed', 'lab', '--programs', '600'],
       undefined,
       folder,
     );

@@ -69,7 +69,7 @@ describe('a batch', () => {
 
   test('of which the lab has answered a part gives that part', () => {
     const one = program('clear_page F1');
-    const words = Int32Array.of(1, 9, 4, 0, 0, 0);
+    const words = Int32Array.of(1, 9, 3, 0, 0, 0);
     expect(mailbox.decodeBatch(words, [one, one])).toMatchObject([{ stopped: 'exhausted', finals: [] }]);
   });
 });

@@ -7,6 +7,9 @@ import { takesTheKernelAway } from '../../src/xen/guard.js';
 import { whyNot, writesHalfOfXensSlot } from '../../src/xen/support.js';
 import { program, XEN } from './answers.js';
 
+/** A root that has the kernel. */
+const ROOT = ['mmu_update F1[511] B3|P|RW|US', 'update_va W1 0'];
+
 describe('the lab runs', () => {
   test.each([
     'store W1[3] F1|P|RW',
@@ -17,18 +20,21 @@ describe('the lab runs', () => {
     'mmu_update.machphys F1 0x1234',
     'set_gdt F1 F2 entries=600',
     'access_ldt 1',
-    'write_cr3 F1',
+    'write_cr3 B4',
     'release F1',
     'update_descriptor F1[3] 0xcf9a000000fff0',
     'pin L2 F1 preempt=0',
     'resume preempt=0',
-    'iret_user',
   ])('%s', (line) => {
     expect(whyNot(program(line), XEN)).toBeUndefined();
   });
 
   test('operations of another vCPU', () => {
     expect(whyNot(program('pin L2 F1 preempt=0', 'cpu1: resume preempt=0'), XEN)).toBeUndefined();
+  });
+
+  test('returns to user mode with tables that have the kernel', () => {
+    expect(whyNot(program('new_user_baseptr B4', 'iret_user'), XEN)).toBeUndefined();
   });
 
   test('vCPUs that go down and come up again', () => {
@@ -85,6 +91,15 @@ describe('the lab cannot run', () => {
     expect(whyNot({ code, machine: { ...machine, vcpus: 1 } }, XEN)).toContain('does not have');
   });
 
+  test('what would take its own mapping away, at once or when an interrupted call goes on', () => {
+    expect(whyNot(program('write_cr3 F1'), XEN)).toBe("would take the lab's own mapping away (operation 1)");
+    // The cleanup of F2 stops NEW_BASEPTR before it has looked at F1.
+    const stopped = ['pin L2 F2', 'unpin F2 preempt=0', 'new_baseptr F1 preempt=0'];
+    const taken = [...ROOT, 'update_va W2 0', ...stopped, 'mmu_update F1[511] 0', 'resume'];
+    expect(whyNot(program(...taken), XEN)).toContain('(operation 8)');
+    expect(whyNot(program(...taken.slice(0, -1)), XEN)).toBeUndefined();
+  });
+
   test.each([
     ['x86_64 frames=8', 'an ordinary domain'],
     ['x86_64 frames=8 domain=hardware build=debug', 'a debug build'],
@@ -116,8 +131,6 @@ describe('the kernel would lose its mapping', () => {
     for (const at of starts.slice(0, -1)) model.run(code, at, new Int32Array(code.length / RECORD));
     return takesTheKernelAway(model, code, starts.at(-1)!);
   };
-  const ROOT = ['mmu_update F1[511] B3|P|RW|US', 'update_va W1 0'];
-
   test.each([
     [['mmu_update B2[3] 0']],
     [['unpin B4']],
