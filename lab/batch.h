@@ -62,6 +62,8 @@ struct record {
 #define CPU(r) ((r)->opcode >> 16 & 3)
 /* An event is pending from the operation's beginning (`preempt=0`; later ones do not occur). */
 #define PREEMPTED_AT_ONCE(r) ((r)->opcode >> 24 & 0x7f)
+/* A virtual address, which stands in the words of frame and slot. */
+#define ADDRESS(r) ((ulong)((u64)(r)->slot << 32 | (r)->frame))
 #define OPT_FD 7
 #define OPT_PFD_SHIFT 3
 #define OPT_BAD (1 << 5)

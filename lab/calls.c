@@ -25,30 +25,20 @@ u32 *done_of(u32 list)
 	return (u32 *)dones[list];
 }
 
+/* This domain's number is 0. */
 static ulong domain_id(u32 options)
 {
-	switch (options & OPT_FD) {
-	case 0:
-		return DOMID_SELF;
-	case 1:
-		return 0; /* this domain's number */
-	case 2:
-		return DOMID_IO;
-	case 3:
-		return DOMID_XEN;
-	}
-	return NO_SUCH_DOMAIN;
+	static const u16 ids[OPT_FD + 1] = {DOMID_SELF, 0, DOMID_IO, DOMID_XEN, NO_SUCH_DOMAIN};
+
+	return ids[options & OPT_FD];
 }
 
+/* Xen wants the number plus one; without it the tables are this domain's. */
 static ulong table_owner(u32 options)
 {
-	switch (options >> OPT_PFD_SHIFT & 3) {
-	case 0:
-		return 0;
-	case 1:
-		return 0 + 1;
-	}
-	return NO_SUCH_DOMAIN + 1;
+	static const u16 owners[4] = {0, 0 + 1, NO_SUCH_DOMAIN + 1};
+
+	return owners[options >> OPT_PFD_SHIFT & 3];
 }
 
 static struct mmu_update mmu_update_of(const struct record *r)
@@ -62,31 +52,31 @@ static struct mmu_update mmu_update_of(const struct record *r)
 
 static struct mmuext_op mmuext_of(const struct record *r)
 {
+	static const u8 commands[] = {
+		[OP_UNPIN] = MMUEXT_UNPIN_TABLE,
+		[OP_NEW_BASEPTR] = MMUEXT_NEW_BASEPTR,
+		[OP_NEW_USER_BASEPTR] = MMUEXT_NEW_USER_BASEPTR,
+		[OP_CLEAR_PAGE] = MMUEXT_CLEAR_PAGE,
+		[OP_COPY_PAGE] = MMUEXT_COPY_PAGE,
+	};
 	struct mmuext_op op = {VARIANT(r), mfn_of_name(r->frame), 0};
 
 	switch (OPCODE(r)) {
 	case OP_PIN:
 		op.cmd = MMUEXT_PIN_L1_TABLE + VARIANT(r) - 1;
 		break;
-	case OP_UNPIN:
-		op.cmd = MMUEXT_UNPIN_TABLE;
-		break;
-	case OP_NEW_BASEPTR:
-		op.cmd = MMUEXT_NEW_BASEPTR;
-		break;
-	case OP_NEW_USER_BASEPTR:
-		op.cmd = MMUEXT_NEW_USER_BASEPTR;
-		break;
-	case OP_CLEAR_PAGE:
-		op.cmd = MMUEXT_CLEAR_PAGE;
-		break;
 	case OP_COPY_PAGE:
-		op.cmd = MMUEXT_COPY_PAGE;
 		op.arg2 = mfn_of_name(r->low);
+		/* fall through */
+	case OP_UNPIN:
+	case OP_NEW_BASEPTR:
+	case OP_NEW_USER_BASEPTR:
+	case OP_CLEAR_PAGE:
+		op.cmd = commands[OPCODE(r)];
 		break;
 	case OP_SET_LDT:
 		op.cmd = MMUEXT_SET_LDT;
-		op.arg1 = IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame;
+		op.arg1 = ADDRESS(r);
 		op.arg2 = r->count;
 		break;
 	default: /* OP_MMUEXT */
@@ -129,7 +119,6 @@ static struct multicall_entry list_call(const struct record *r)
 
 static struct multicall_entry update_va_call(const struct record *r)
 {
-	ulong address = IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame;
 	ulong flags = r->options >> OPT_FLUSH_SHIFT & 3;
 	u64 entry = entry_of_names(r->low, r->high);
 	int other = (r->options & OPT_FD) != 0;
@@ -137,7 +126,7 @@ static struct multicall_entry update_va_call(const struct record *r)
 	u32 i = 0;
 
 	call.op = other ? __HYPERVISOR_update_va_mapping_otherdomain : __HYPERVISOR_update_va_mapping;
-	call.args[i++] = address;
+	call.args[i++] = ADDRESS(r);
 	call.args[i++] = entry;
 	if (!IS64)
 		call.args[i++] = entry >> 32;

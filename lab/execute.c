@@ -209,7 +209,7 @@ int execute(const struct record *r, u32 *answers)
 	lists_used = list;
 	switch (OPCODE(r)) {
 	case OP_STORE:
-		answers[0] = store(IS64 ? (ulong)((u64)r->slot << 32 | r->frame) : r->frame, r);
+		answers[0] = store(ADDRESS(r), r);
 		return DONE;
 	case OP_STORE_FRAME:
 		answers[0] = store_frame(r);

@@ -16,6 +16,11 @@
 
 typedef u64 table[ENTRIES];
 
+static inline ulong mfn_in(u64 entry)
+{
+	return (entry & PFN_MASK) / PAGE;
+}
+
 /* A vCPU of the kernel's, at the lower end of its stack (entry.S), from which it knows itself. */
 #define VCPUS 4
 struct vcpu {

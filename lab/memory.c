@@ -24,17 +24,12 @@ static ulong pfn_of(const void *address)
 
 static const table *table_at(u64 entry)
 {
-	ulong mfn = (entry & PFN_MASK) / PAGE;
+	ulong mfn = mfn_in(entry);
 
 	for (ulong i = 0; i < table_count; i++)
 		if (mfn_list[pfn_of(tables + i)] == mfn)
 			return tables + i;
 	return 0;
-}
-
-static ulong mfn_in(u64 entry)
-{
-	return (entry & PFN_MASK) / PAGE;
 }
 
 /* Finds the boot tables; the L2 keeps three tables (x86_32: four), so that copies of it look as programs expect. */
@@ -163,7 +158,7 @@ u64 entry_of_names(u32 low, u32 high)
 {
 	u64 entry = (u64)high << 32 | low;
 
-	return (entry & ~PFN_MASK) | (u64)mfn_of_name((entry & PFN_MASK) / PAGE) * PAGE;
+	return (entry & ~PFN_MASK) | (u64)mfn_of_name(mfn_in(entry)) * PAGE;
 }
 
 /* System time in nanoseconds, as Xen counts it. */

@@ -67,7 +67,7 @@ static u32 *put_entries(u32 *out, const u64 *entries)
 
 		if (entry == 0)
 			continue;
-		entry = (entry & ~PFN_MASK) | (u64)name_of_mfn((entry & PFN_MASK) / PAGE) * PAGE;
+		entry = (entry & ~PFN_MASK) | (u64)name_of_mfn(mfn_in(entry)) * PAGE;
 		*out++ = slot;
 		*out++ = entry;
 		*out++ = entry >> 32;

@@ -103,7 +103,7 @@ int vcpus_left(u32 count)
 void vcpu_replace(u32 number)
 {
 	struct vcpu *v = &stacks[number].vcpu;
-	struct vcpu_register_vcpu_info place = {(pte_of(shared_info) & PFN_MASK) / PAGE, number * VCPU_INFO_BYTES, 0};
+	struct vcpu_register_vcpu_info place = {mfn_in(pte_of(shared_info)), number * VCPU_INFO_BYTES, 0};
 
 	vcpu_prepare(number, next_id++);
 	if (vcpu_op(VCPUOP_register_vcpu_info, v->id, &place))
