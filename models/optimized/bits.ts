@@ -1,6 +1,6 @@
-/** Number of the lowest bit that is set in a word which is not zero. */
+/** Number of the lowest bit that is set in a word which is not zero. Two's complement spelled out: for a negated number V8 takes floating point. */
 export function lowestBit(word: number): number {
-  return 31 - Math.clz32(word & (0 - word));
+  return 31 - Math.clz32(word & (~word + 1));
 }
 
 /** Number of the highest one. */

@@ -8,12 +8,16 @@ import {
   OP_MACHPHYS,
   OP_MMU_UPDATE,
   OP_MMU_UPDATE_LIST,
+  OP_MMUEXT,
   OP_MMUEXT_LIST,
   OP_MULTICALL,
+  OP_NEW_BASEPTR,
+  OP_NEW_USER_BASEPTR,
   OP_PIN,
   OP_RECEIVE,
   OP_RELEASE,
   OP_SET_GDT,
+  OP_SET_LDT,
   OP_STORE,
   OP_STORE_FRAME,
   OP_UPDATE_DESCRIPTOR,
@@ -160,6 +164,16 @@ export class OptimizedModel implements Model {
         return singleUpdate(s, code, at, word);
       case OP_UPDATE_VA:
         return updateVa(s, code, at);
+      case OP_MACHPHYS:
+      case OP_PIN:
+      case OP_UNPIN:
+      case OP_NEW_BASEPTR:
+      case OP_NEW_USER_BASEPTR:
+      case OP_CLEAR_PAGE:
+      case OP_COPY_PAGE:
+      case OP_SET_LDT:
+      case OP_MMUEXT:
+        return single(s, code, at, word);
       case OP_MMU_UPDATE_LIST:
       case OP_MMUEXT_LIST:
         return list(s, code, at, 0, firstDone(code, at), false);
@@ -214,7 +228,7 @@ export class OptimizedModel implements Model {
       case OP_DESTROY:
         return destroy(s);
       default:
-        return single(s, code, at, word);
+        throw new Error(`opcode ${word & 0xff} is not an operation`);
     }
   }
 
