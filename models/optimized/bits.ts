@@ -1,4 +1,4 @@
-/** Number of the lowest bit that is set in a word which is not zero. Two's complement spelled out: for a negated number V8 takes floating point. */
+/** Number of the lowest bit that is set in a word which is not zero. Negated in two steps: of `-word` V8 makes floating point. */
 export function lowestBit(word: number): number {
   return 31 - Math.clz32(word & (~word + 1));
 }

@@ -68,7 +68,7 @@ import { initialise, resetVcpu } from './vcpu-ops.js';
 
 /**
  * Operations about frames alone, one bit each. Where they change a deferred table or translations, what does that says so
- * to `changes`; so does `destroy`, which is 32 more than one of them, and no other operation is.
+ * to `changes`. So does `destroy`: its number is that of one of them plus 32, as no other operation's is.
  */
 const FRAMES_ONLY =
   (1 << OP_STORE) |
