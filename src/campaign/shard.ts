@@ -5,6 +5,7 @@ import type { Way } from '../fuzz/corpus.js';
 import { type Catch, Fuzzer, type FuzzSettings } from '../fuzz/fuzzer.js';
 import { type Judge, judgeOf } from '../lockstep/judge.js';
 import { courtText } from '../fuzz/trials.js';
+import type { Finding } from '../shrink/reduce.js';
 
 /** The programs `from` up to `from + count - 1` of a run. */
 export interface Shard {
@@ -22,7 +23,7 @@ export interface ShardResult extends Shard {
   readonly ways?: readonly Way[];
   /** Programs that failed. */
   readonly failed: number;
-  /** Of each judge's failures the shard's first, shrunk; by id. */
+  /** Of each judge's failures the shard's first, shrunk, and what it was when a sibling took its place; by id. */
   readonly finds: readonly { readonly id: string; readonly text: string }[];
 }
 
@@ -41,8 +42,11 @@ export function runShard(settings: FuzzSettings, { from, count }: Shard): ShardR
     const judge = judgeOf(caught.failure);
     if (judges.has(judge)) continue;
     judges.add(judge);
-    const find = storedFind(fuzzer, settings, caught);
-    finds.set(find.id, printFind(find));
+    const { reduction } = fuzzer.shrink(caught, SHRINK_RUNS);
+    for (const finding of [reduction, reduction.replaced ?? []].flat()) {
+      const find = storedFind(fuzzer, settings, caught, finding);
+      finds.set(find.id, printFind(find));
+    }
   }
   return {
     from,
@@ -56,9 +60,13 @@ export function runShard(settings: FuzzSettings, { from, count }: Shard): ShardR
   };
 }
 
-function storedFind(fuzzer: Fuzzer, settings: FuzzSettings, caught: Catch): StoredFind {
-  const { reduction, answers } = fuzzer.shrink(caught, SHRINK_RUNS);
-  const { program, failure } = reduction;
+function storedFind(
+  fuzzer: Fuzzer,
+  settings: FuzzSettings,
+  caught: Catch,
+  { program, failure }: Finding,
+): StoredFind {
+  const answers = fuzzer.answersTo(program, failure);
   const options = courtText(settings);
   return {
     id: findId(program, options),

@@ -7,6 +7,7 @@ import { LOCKSTEP_MODES, SAMPLE } from '../fuzz/panel.js';
 import type { Failure } from '../lockstep/lockstep.js';
 import type { Arch } from '../program/machine.js';
 import type { Candidate } from '../program/candidate.js';
+import { alsoMet } from '../shrink/reduce.js';
 import { TextError } from '../text/error.js';
 import { courtText } from '../fuzz/trials.js';
 import { CliCommand, wholeNumber } from './command.js';
@@ -158,7 +159,7 @@ class FuzzRun {
     const repeat = this.repeatText(caught);
     const report = this.reportOf(reduction.program, reduction.failure, repeat);
     this.keep({ ...report, shrunk: { reduction, operationsDrawn, withoutDefects } });
-    for (const other of reduction.others)
+    for (const other of alsoMet(reduction))
       this.keep({ ...this.reportOf(other.program, other.failure, repeat), metWith: report.id });
   }
 

@@ -1,7 +1,9 @@
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { UNKNOWN } from '../../models/x86/result.js';
+import { Siblings } from '../fuzz/siblings.js';
 import { lockstepOf, Trials } from '../fuzz/trials.js';
+import { judgeOf } from '../lockstep/judge.js';
 import { Lockstep } from '../lockstep/lockstep.js';
 import type { Program } from '../program/program.js';
 import {
@@ -13,12 +15,12 @@ import {
   W_OPCODE,
 } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
-import type { Reduction, Removal } from '../shrink/reduce.js';
+import { alsoMet, type Reduction, type Removal } from '../shrink/reduce.js';
 import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printOperation, printProgram } from '../text/print.js';
 import { readProgramText } from '../text/read.js';
 import { CliCommand, wholeNumber } from './command.js';
-import { addCourtOptions, courtOf, type CourtOptions } from './court-options.js';
+import { addCourtOptions, archesFor, courtOf, type CourtOptions } from './court-options.js';
 import { whatFailed } from './find-report.js';
 import { requireNew, writeNew } from './output.js';
 import { shrinkInSlices } from './progress.js';
@@ -37,7 +39,7 @@ export const reduceCommand = addCourtOptions(new CliCommand('reduce'))
   .option('-o, --output <file>', 'new file for the shrunk programs')
   .example('shrink a find again', 'reduce --defect xsa-182 .pvmmu/finds/253897a7-22ed.pvmmu')
   .action((file: string, options: ReduceOptions & CourtOptions) =>
-    reduceFile(file, options, () => lockstepOf(courtOf(options))),
+    reduceFile(file, options, () => lockstepOf(courtOf(options)), siblingsFor(options)),
   );
 
 /** Characters of a program's name that are kept in a longer one: a name has at most 200. */
@@ -55,6 +57,7 @@ export async function reduceFile(
   file: string,
   options: ReduceOptions,
   newLockstep: () => Lockstep = () => new Lockstep(new ReferenceModel(), new OptimizedModel()),
+  siblings?: Siblings,
 ): Promise<void> {
   if (options.output !== undefined) requireNew(options.output);
   const programs: Program[] = [];
@@ -75,13 +78,14 @@ export async function reduceFile(
       continue;
     }
     failing++;
-    const reducer = trials.reducer(program, failure);
+    const pass = siblings?.of(judgeOf(failure));
+    const reducer = trials.reducer(program, failure, undefined, pass && { siblings: pass });
     await shrinkInSlices(interruption.signal, reducer, options.budget);
     const reduction = reducer.result();
     if (!reduction.minimal) unfinished = true;
     const answers = trials.answersTo(reduction.program, reduction.failure);
     const text = printProgram(asProgram(program.name, reduction.program, answers));
-    results.push(text, ...reduction.others.map((other, i) => otherText(program.name, i, other.program)));
+    results.push(text, ...alsoMet(reduction).map((other, i) => otherText(program.name, i, other.program)));
     console.log(reductionText(program, reduction, text));
   }
   process.off('SIGINT', interrupt);
@@ -93,8 +97,12 @@ export async function reduceFile(
   process.exitCode = interruption.signal.aborted ? EXIT_INTERRUPTED : failing > 0 ? EXIT_FOUND : 0;
 }
 
+function siblingsFor(options: CourtOptions): Siblings {
+  return new Siblings({ ...courtOf(options), arches: archesFor(options, undefined) });
+}
+
 function reductionText(program: Program, reduction: Reduction, text: string): string {
-  const { failure, minimal, runs, id, proof, others } = reduction;
+  const { failure, minimal, runs, id, proof } = reduction;
   const from = operationStarts(program.code).length;
   return [
     `${program.name}: ${whatFailed(failure)}`,
@@ -105,7 +113,7 @@ function reductionText(program: Program, reduction: Reduction, text: string): st
     ...(minimal
       ? ['Left out, one at a time:', ...proof.map((removal) => removalText(reduction, removal)), '']
       : []),
-    ...others.map(({ failure }) => `Also met: ${whatFailed(failure)}: ${failure.message}`),
+    ...alsoMet(reduction).map(({ failure }) => `Also met: ${whatFailed(failure)}: ${failure.message}`),
   ].join('\n');
 }
 

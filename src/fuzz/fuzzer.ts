@@ -1,23 +1,19 @@
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { pick } from '../generate/draw.js';
-import { drawMachine, machineOf } from '../generate/machines.js';
-import { drawProgram } from '../generate/program.js';
-import { stream } from '../generate/streams.js';
+import { judgeOf } from '../lockstep/judge.js';
 import type { Failure } from '../lockstep/lockstep.js';
-import { ByStart } from '../program/alike.js';
-import type { Arch, Machine, MachineOptions } from '../program/machine.js';
 import { operationStarts } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
 import type { Reducer, Reduction } from '../shrink/reduce.js';
 import { quoted } from '../text/shell.js';
 import { Cells, isTellable } from './cells.js';
 import { Corpus } from './corpus.js';
+import { type DrawingSettings, Drawings, type Drawn } from './drawings.js';
 import { Outcomes } from './outcomes.js';
 import { type LockstepMode, Panel } from './panel.js';
+import { Siblings } from './siblings.js';
 import { type Court, courtText, type Trials, trialsOf } from './trials.js';
 
-export interface FuzzSettings extends Court {
-  readonly arches: readonly Arch[];
+export interface FuzzSettings extends Court, DrawingSettings {
   readonly seed: string;
   /** Which programs of the run the reference model judges: see `Panel`. Without it every one. */
   readonly lockstep?: LockstepMode;
@@ -25,16 +21,10 @@ export interface FuzzSettings extends Court {
   readonly stats?: boolean;
   /** Keep the shortest way to each cell (`corpus`); this too runs every program once more. */
   readonly corpus?: boolean;
-  /** Options that every machine has, whatever is drawn for the others. */
-  readonly machine?: Partial<MachineOptions>;
 }
 
 /** A program that fails, as it was drawn. */
-export interface Catch {
-  readonly arch: Arch;
-  /** Name of the stream that gave the program. */
-  readonly seed: string;
-  readonly program: Candidate;
+export interface Catch extends Drawn {
   readonly failure: Failure;
 }
 
@@ -49,8 +39,6 @@ export interface Find extends Catch {
   readonly withoutDefects: boolean;
 }
 
-/** Short programs meet the start state's rules sooner, long ones tear down and use again what they built. */
-const LENGTHS = [40, 120, 400] as const;
 /** Every so many programs end with a look at the whole state, which costs as much as some hundred operations. */
 const THOROUGH_EVERY = 100;
 
@@ -66,19 +54,26 @@ export class Fuzzer {
   readonly corpus: Corpus | undefined;
   programs = 0;
   operations = 0;
-  private readonly scouts = new ByStart(() => new OptimizedModel());
+  private readonly drawings: Drawings;
   private readonly trials: Trials;
+  private readonly siblings: Siblings;
   private readonly panel: Panel;
   private readonly clean: Trials;
   /** What finds the cells for `corpus`. */
   private readonly surveyor: Cells | undefined;
 
-  /** `first` is the number of the program that the first `next` draws. */
+  /**
+   * `first` is the number of the program that the first `next` draws. Those that several runs with the same settings
+   * share need not be drawn and shrunk again.
+   */
   constructor(
     private readonly settings: FuzzSettings,
     private readonly first = 0,
+    siblings?: Siblings,
   ) {
+    this.drawings = new Drawings(settings);
     this.trials = trialsOf(settings);
+    this.siblings = siblings ?? new Siblings(settings);
     this.panel = new Panel(settings, this.trials, settings.lockstep);
     this.clean = trialsOf({ defects: new Set(), alone: settings.alone, quirks: 'intended' });
     this.cells = settings.stats
@@ -112,15 +107,8 @@ export class Fuzzer {
   }
 
   /** The run's program of this number, counted from 0. */
-  draw(number: number): Omit<Catch, 'failure'> {
-    const { arches, quirks } = this.settings;
-    const arch = arches[number % arches.length]!;
-    const seed = streamName(this.settings.seed, Math.floor(number / arches.length));
-    const draw = stream(`${arch} ${seed}`);
-    const machine = this.settled(drawMachine(draw, arch, quirks));
-    const length = 1 + draw.below(pick(draw, LENGTHS));
-    const code = drawProgram(draw, machine, length, this.scouts.of(machine));
-    return { arch, seed, program: { machine, code } };
+  draw(number: number): Drawn {
+    return this.drawings.draw(this.settings.seed, number);
   }
 
   /** The command that draws a catch again and shrinks it to the same form. */
@@ -144,12 +132,6 @@ export class Fuzzer {
     return operations;
   }
 
-  private settled(drawn: Machine): Machine {
-    if (this.settings.machine === undefined) return drawn;
-    const { start: _start, frames: _frames, ...options } = drawn;
-    return machineOf({ ...options, ...this.settings.machine });
-  }
-
   /** What any program fails with, if it does. */
   judge(program: Candidate): Failure | undefined {
     return this.trials.run(program);
@@ -164,7 +146,8 @@ export class Fuzzer {
 
   /** The shrinking of what `next` has caught, to be done bit by bit; its result makes a `find`. */
   reducer({ program, failure }: Catch): Reducer {
-    return this.trials.reducer(program, failure, this.settings.arches);
+    const siblings = this.siblings.of(judgeOf(failure));
+    return this.trials.reducer(program, failure, this.settings.arches, { siblings });
   }
 
   find(caught: Catch, reduction: Reduction): Find {
@@ -179,9 +162,4 @@ export class Fuzzer {
   answersTo(program: Candidate, failure: Failure): Int32Array {
     return this.trials.answersTo(program, failure);
   }
-}
-
-/** Program 0 of a run has the run's own name, so that any program's stream can be given as a seed. */
-export function streamName(seed: string, program: number): string {
-  return program === 0 ? seed : `${seed}.${program}`;
 }

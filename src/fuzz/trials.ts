@@ -7,7 +7,7 @@ import { ByStart } from '../program/alike.js';
 import type { Arch, MachineOptions } from '../program/machine.js';
 import { operationStarts, RECORD, span } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
-import { Reducer, sameFailure } from '../shrink/reduce.js';
+import { Reducer, type ReducerOptions, type Run, sameFailure } from '../shrink/reduce.js';
 
 /** What judges a program: both models and the invariants, or the invariants alone. */
 export interface Court {
@@ -57,16 +57,21 @@ export class Trials {
    * The shrinking of a program that fails, on these architectures if not on any, looking after the last operation
    * only where it takes that to see it fail.
    */
-  reducer(program: Candidate, failure: Failure, arches?: readonly Arch[]): Reducer {
+  reducer(program: Candidate, failure: Failure, arches?: readonly Arch[], options?: ReducerOptions): Reducer {
     const quick = this.run(program, false);
     const thorough = !(quick && sameFailure(quick, failure));
     const isAllowed = ({ machine }: Candidate) => arches?.includes(machine.arch) ?? true;
     const screen = this.screenThatSees(program, failure, thorough);
-    return new Reducer(program, failure, (candidate, isProof) =>
+    const run: Run = (candidate, isProof) =>
       isAllowed(candidate) && (isProof || !screen || screen.run(candidate, thorough))
         ? this.run(candidate, thorough)
-        : undefined,
-    );
+        : undefined;
+    return new Reducer(program, failure, run, options);
+  }
+
+  /** As `run`, for one of many programs few of which fail. */
+  screened(program: Candidate): Failure | undefined {
+    return !this.screen || this.screen.run(program, false) ? this.run(program, false) : undefined;
   }
 
   private screenThatSees(program: Candidate, failure: Failure, thorough: boolean): Trials | undefined {

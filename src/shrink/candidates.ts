@@ -14,7 +14,7 @@ import { simplify } from './simplify.js';
 import { substitute } from './substitute.js';
 import { windows } from './windows.js';
 
-/** All ways to make a program smaller, largest steps first. */
+/** The ways to make a program smaller that are tried first, largest steps first; `regrow` is tried where none of them helps. */
 export const PASSES: readonly Pass[] = [
   machine,
   blocks,
@@ -30,13 +30,12 @@ export const PASSES: readonly Pass[] = [
   exchange,
   substitute,
   plainer,
-  regrow,
 ];
 
 /** Every program that one step makes smaller than this one, largest steps first. */
 export function* smallerThan(candidate: Candidate): Generator<Candidate> {
   const draft = draftOf(candidate);
-  for (const pass of PASSES) {
+  for (const pass of [...PASSES, regrow]) {
     for (const smaller of pass(draft)) if (isSmaller(smaller, draft)) yield candidateOf(smaller);
   }
 }

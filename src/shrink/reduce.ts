@@ -1,6 +1,7 @@
 /**
  * Shrinks a failing program to the smallest one that fails the same way. The passes of `candidates.ts` are run
- * until none of them finds anything smaller in the order of `order.ts`.
+ * until none of them finds anything smaller in the order of `order.ts`; then programs of other finds are tried, if
+ * there are any, and last `regrow`, which takes longest.
  */
 import { judgeOf } from '../lockstep/judge.js';
 import type { Failure } from '../lockstep/lockstep.js';
@@ -9,7 +10,8 @@ import { PASSES } from './candidates.js';
 import { candidateOf, type Draft, draftOf } from './draft.js';
 import { idOf } from './identity.js';
 import { isSmaller } from './order.js';
-import type { Steps } from './pass.js';
+import type { Pass, Steps } from './pass.js';
+import { regrow } from './regrow.js';
 import { singleRemovals } from './remove.js';
 
 export interface Finding {
@@ -33,15 +35,24 @@ export interface Reduction extends Finding {
   /** No smaller program was found, and without any one operation or element it no longer fails: `proof` says so. */
   readonly minimal: boolean;
   readonly proof: readonly Removal[];
+  /** What the program was when a sibling took its place; it may fail for another reason. */
+  readonly replaced: Finding | undefined;
   /** Failures of other kinds that were met on the way: the first program of each, not shrunk. */
   readonly others: readonly Finding[];
 }
 
-export interface ReduceOptions {
-  /** Most programs to run; without it until nothing smaller is found, which takes a last look at some hundred. */
-  readonly budget?: number;
+export interface ReducerOptions {
   /** Called with every smaller program. */
   readonly onStep?: (best: Candidate, runs: number) => void;
+  /** The pass that tries programs of other finds. */
+  readonly siblings?: Pass;
+  /** Without `regrow`. */
+  readonly quick?: boolean;
+}
+
+export interface ReduceOptions extends ReducerOptions {
+  /** Most programs to run; without it until nothing smaller is found, which takes a last look at some hundred. */
+  readonly budget?: number;
 }
 
 /** What the program fails with, if it does. For the proof it is asked again, of programs that may have been tried before. */
@@ -60,7 +71,7 @@ export function reduce(
   run: Run,
   options: ReduceOptions = {},
 ): Reduction {
-  const reducer = new Reducer(program, failure, run, options.onStep);
+  const reducer = new Reducer(program, failure, run, options);
   reducer.advance(options.budget ?? Infinity);
   return reducer.result();
 }
@@ -80,6 +91,7 @@ export class Reducer {
   private readonly met = new Map<string, Finding>();
   private readonly work: Runs<void>;
   private proof: readonly Removal[] = [];
+  private replaced: Finding | undefined;
   private isProof = false;
   private done = false;
 
@@ -87,7 +99,7 @@ export class Reducer {
     private program: Candidate,
     private failure: Failure,
     private readonly run?: Run,
-    private readonly onStep?: (best: Candidate, runs: number) => void,
+    private readonly options: ReducerOptions = {},
   ) {
     this.best = draftOf(program);
     this.work = this.steps();
@@ -112,7 +124,7 @@ export class Reducer {
   }
 
   result(): Reduction {
-    const { program, failure, runs, proof } = this;
+    const { program, failure, runs, proof, replaced } = this;
     return {
       id: idOf(program),
       program,
@@ -120,6 +132,7 @@ export class Reducer {
       runs,
       minimal: this.done,
       proof,
+      replaced,
       others: [...this.met.values()],
     };
   }
@@ -131,20 +144,36 @@ export class Reducer {
 
   /** The whole reduction. */
   private *steps(): Runs<void> {
+    const { siblings, quick } = this.options;
     yield* this.tryOut(cutAfter(this.best, this.failure));
-    for (let unchanged = 0, i = 0; unchanged < PASSES.length; i = (i + 1) % PASSES.length) {
-      const before = this.best;
-      yield* this.exhaust(PASSES[i]!(before));
-      unchanged = this.best === before ? unchanged + 1 : 0;
-    }
+    do yield* this.settle();
+    while ((siblings && (yield* this.join(siblings))) || (!quick && (yield* this.exhaust(regrow))));
     this.proof = yield* this.prove();
   }
 
-  private *exhaust(steps: Steps): Runs<void> {
+  /** Until no pass finds anything smaller. */
+  private *settle(): Runs<void> {
+    for (let unchanged = 0, i = 0; unchanged < PASSES.length; i = (i + 1) % PASSES.length)
+      unchanged = (yield* this.exhaust(PASSES[i]!)) ? 0 : unchanged + 1;
+  }
+
+  /** Whether a sibling took the program's place. */
+  private *join(siblings: Pass): Runs<boolean> {
+    const { program, failure } = this;
+    const taken = yield* this.exhaust(siblings);
+    if (taken) this.replaced = { program, failure };
+    return taken;
+  }
+
+  /** Whether the pass found anything smaller. */
+  private *exhaust(pass: Pass): Runs<boolean> {
+    const before = this.best;
+    const steps: Steps = pass(before);
     for (let step = steps.next(); !step.done;) {
       const taken = yield* this.tryOut(step.value);
       step = steps.next(taken ? this.best : undefined);
     }
+    return this.best !== before;
   }
 
   /** Takes the draft for the best if it is smaller and fails the same way; whether it was taken. */
@@ -156,7 +185,7 @@ export class Reducer {
     this.failure = found;
     this.best = cutAfter(draft, found);
     this.program = this.best.operations.length < draft.operations.length ? candidateOf(this.best) : candidate;
-    this.onStep?.(this.program, this.runs);
+    this.options.onStep?.(this.program, this.runs);
     return true;
   }
 
@@ -201,4 +230,9 @@ function cutAfter(draft: Draft, failure: Failure): Draft {
 /** The models differ in both, both break the same invariant, or a model gave up in both. */
 export function sameFailure(a: Failure, b: Failure): boolean {
   return judgeOf(a) === judgeOf(b);
+}
+
+/** What a find is kept with. */
+export function alsoMet({ replaced, others }: Reduction): Finding[] {
+  return [...(replaced ? [replaced] : []), ...others];
 }

@@ -24,15 +24,18 @@ export function* windows(draft: Draft): Steps {
   }
 }
 
-/** All windows and the frames behind them nearer to the first by the same number, as the pages of an LDT must be. */
+/** All windows and the frames behind them nearer to the first by the same number, as the pages of an LDT must be; with the pages, if it begins below. */
 function* shifted(draft: Draft): Generator<Draft, Draft | undefined, Draft | undefined> {
   let last = 0;
   visit(draft, { window: (index) => ((last = Math.max(last, index)), index) });
   for (let by = last; by > 0; by--) {
     const name = (index: number) => (index >= by ? index - by : index);
+    const nearer = renamed(draft, { frame: ofFrames(name), window: name });
+    const operations = nearer.operations.map((operation) =>
+      operation.kind === 'access_ldt' ? { ...operation, page: name(operation.page) } : operation,
+    );
     const taken =
-      (yield renamed(draft, { frame: ofFrames(name), window: name })) ??
-      (yield renamed(draft, { window: name }));
+      (yield nearer) ?? (yield renamed(draft, { window: name })) ?? (yield { ...nearer, operations });
     if (taken) return taken;
   }
   return undefined;

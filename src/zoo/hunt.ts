@@ -1,6 +1,7 @@
 /** One defect, one seed: how much it takes to find it, and what the find comes down to. */
 import type { Defect } from '../../models/defects/index.js';
 import { type Find, Fuzzer } from '../fuzz/fuzzer.js';
+import { Siblings } from '../fuzz/siblings.js';
 import type { MachineOptions } from '../program/machine.js';
 
 export interface Hunt {
@@ -27,12 +28,14 @@ export interface HuntOptions {
   readonly limit: Limit;
   /** Options of every machine that is drawn. */
   readonly machine?: Partial<MachineOptions>;
+  /** Those of an earlier hunt for the same defect. */
+  readonly siblings?: Siblings;
 }
 
 /** Draws programs until one shows the defect, and shrinks it. */
-export function hunt(defect: Defect, { seed, alone, limit, machine = {} }: HuntOptions): Hunt {
-  const { id, arches } = defect;
-  const fuzzer = new Fuzzer({ arches, seed, quirks: 'intended', defects: new Set([id]), alone, machine });
+export function hunt(defect: Defect, options: HuntOptions): Hunt {
+  const { seed, limit, siblings } = options;
+  const fuzzer = new Fuzzer({ ...settingsOf(defect, options), seed }, 0, siblings);
   const { operations: mostOperations, milliseconds: mostMs = Infinity } = limit;
   const begin = performance.now();
   let strays = 0;
@@ -47,4 +50,13 @@ export function hunt(defect: Defect, { seed, alone, limit, machine = {} }: HuntO
   }
   const findMs = performance.now() - begin;
   return { find: undefined, operations: fuzzer.operations, findMs, shrinkMs: 0, strays };
+}
+
+/** What hunts for one defect share. */
+export function siblingsFor(defect: Defect, options: Pick<HuntOptions, 'alone' | 'machine'>): Siblings {
+  return new Siblings(settingsOf(defect, options));
+}
+
+function settingsOf({ id, arches }: Defect, { alone, machine = {} }: Pick<HuntOptions, 'alone' | 'machine'>) {
+  return { arches, quirks: 'intended' as const, defects: new Set([id]), alone, machine };
 }

@@ -210,6 +210,21 @@ describe('reduce', () => {
     expect(draftOf(reduce(program, run(program)!, run).program).operations).toEqual([{ kind: 'destroy' }]);
   });
 
+  test('takes a sibling that is smaller and fails the same way, and hands back what it has taken the place of', () => {
+    const sibling = { machine, operations: [{ kind: 'copy_page', mfn: F(0), source: F(0) }] as const };
+    const larger = { machine, operations: [...own.operations, ...own.operations] };
+    const other = { machine, operations: [update(F(0), 0, entry(F(1), P))] };
+    const program = candidateOf(own);
+    const siblings = function* () {
+      for (const draft of [larger, other, sibling]) yield draft;
+    };
+    const alone = reduce(program, runEither(program)!, runEither);
+    expect(alone).toMatchObject({ program, replaced: undefined });
+    const reduction = reduce(program, runEither(program)!, runEither, { siblings });
+    expect(reduction).toMatchObject({ program: candidateOf(sibling), minimal: true });
+    expect(reduction.replaced).toEqual({ program, failure: runEither(program) });
+  });
+
   test('says store, update_va and fill by the hypercall that does the same', () => {
     const wanted = new Set([`${BOOT_MFN.B1} 0`, `${F(0)} 1`, `${F(0)} 0`]);
     const run = ({ code }: Candidate) => {
@@ -235,6 +250,20 @@ describe('reduce', () => {
     ]);
   });
 });
+
+/** Two ways to the same failure that no pass leads between. */
+const own = {
+  machine,
+  operations: [0, 1, 2].map((index): Operation => ({ kind: 'clear_page', mfn: F(index) })),
+};
+
+function runEither({ code }: Candidate) {
+  const { operations } = draftOf({ machine, code });
+  const text = operations.map((operation) => JSON.stringify(operation)).join();
+  const isOwn = text === own.operations.map((operation) => JSON.stringify(operation)).join();
+  const isCopy = operations.length === 1 && operations[0]!.kind === 'copy_page';
+  return isOwn || isCopy ? failureOf('either', operations.length - 1) : undefined;
+}
 
 function writesOf(operation: Operation): string[] {
   switch (operation.kind) {
