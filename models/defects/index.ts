@@ -1,5 +1,5 @@
 /** The catalogue: mistakes of Xen’s that the optimized model can be told to make, one at a time. */
-import { distance } from '../../src/text/distance.js';
+import { nearest } from '../../src/text/nearest.js';
 import type { Defect } from './defect.js';
 import { DESCRIPTORS } from './descriptors.js';
 import { FAST_PATHS } from './fast-paths.js';
@@ -47,16 +47,13 @@ export function defectsNamed(word: string): readonly Defect[] {
   if (found.length > 0) return found;
   const leftOut = LEFT_OUT.find((one) => isNamed(one, word));
   if (leftOut) throw new Error(`${leftOut.id} is none of the model’s defects: ${leftOut.reason}`);
+  const names = DEFECTS.flatMap(({ id, advisory }) => [id, ...(advisory?.toLowerCase().split(', ') ?? [])]);
+  const meant = nearest(word.toLowerCase(), names);
   throw new Error(
-    `unknown defect ${JSON.stringify(word)}, expected an id or an advisory (${nearest(word)}?)`,
+    `unknown defect ${JSON.stringify(word)}, expected an id or an advisory${meant ? ` (${meant}?)` : ''}`,
   );
 }
 
 function isNamed({ id, advisory }: { id: string; advisory?: string }, word: string): boolean {
   return id === word || (advisory?.split(', ').includes(word.toUpperCase()) ?? false);
-}
-
-function nearest(word: string): string {
-  const ranked = DEFECTS.map(({ id }) => ({ id, changes: distance(word.toLowerCase(), id) }));
-  return ranked.reduce((best, one) => (one.changes < best.changes ? one : best)).id;
 }

@@ -1,4 +1,4 @@
-import { distance } from './distance.js';
+import { nearest } from './nearest.js';
 
 interface Word<T> {
   readonly bytes: Uint8Array;
@@ -34,16 +34,9 @@ export class Words<T> {
     return undefined;
   }
 
-  /** The word that was probably meant: one that few changed letters turn `text` into. */
+  /** The word that was probably meant. */
   nearest(text: string): string | undefined {
-    let best: string | undefined;
-    let least = Math.max(1, Math.floor(text.length / 3)) + 1;
-    if (text.length > 2 * Math.max(...this.names.map((name) => name.length))) return undefined;
-    for (const name of this.names) {
-      const changes = distance(text, name);
-      if (changes < least) [best, least] = [name, changes];
-    }
-    return best;
+    return nearest(text, this.names);
   }
 }
 

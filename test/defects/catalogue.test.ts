@@ -91,6 +91,8 @@ describe('a defect is found by name', () => {
       'unknown defect "fast-rw-l5", expected an id or an advisory (fast-rw-l4?)',
     );
     expect(() => defectsNamed('liner-chian')).toThrow('(linear-chain?)');
+    expect(() => defectsNamed('xsa-183')).toThrow('(xsa-182?)');
+    expect(() => defectsNamed('nothing like it')).toThrow(/an id or an advisory$/);
     expect(() => defectsNamed('two\nlines')).toThrow(/^[^\n]*$/);
   });
 
