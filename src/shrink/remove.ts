@@ -1,7 +1,7 @@
 /** Passes that leave something out: blocks of operations, elements, two or three operations at once. */
 import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
-import { otherNumbers } from './events.js';
+import { isInterrupted, otherNumbers } from './events.js';
 import type { Steps } from './pass.js';
 import { withEnvironmentOf } from './simpler.js';
 
@@ -61,9 +61,12 @@ function without(draft: Draft, ...indices: number[]): Draft {
 /** What an operation with elements can be replaced by: its elements, itself with half of them, and so on down to all but one. */
 function* withFewerElements(operation: Operation): Generator<readonly Operation[]> {
   if ('items' in operation) {
-    const { cpu } = operation;
-    yield operation.items.map((item) => withEnvironmentOf(cpu ? { cpu } : {}, item));
-    yield operation.items.map((item) => withEnvironmentOf(operation, item));
+    const { cpu, items } = operation;
+    const calm = cpu ? { cpu } : {};
+    yield items.map((item) => withEnvironmentOf(calm, item));
+    yield items.map((item) => withEnvironmentOf(operation, item));
+    for (let k = 0; k < items.length && isInterrupted(operation); k++)
+      yield* otherNumbers(items.map((item, i) => withEnvironmentOf(i === k ? operation : calm, item)));
   }
   const count = elementsOf(operation);
   for (let size = Math.max(1, count >> 1); size >= 1 && count > 0; size >>= 1) {

@@ -225,6 +225,21 @@ describe('reduce', () => {
     expect(reduction.replaced).toEqual({ program, failure: runEither(program) });
   });
 
+  test('gives the event of a list to one of its elements, at another time', () => {
+    const pin: Operation = { kind: 'pin', level: 2, mfn: F(0) };
+    const unpin: Operation = { kind: 'unpin', mfn: F(0), preempt: 1 };
+    const options = { fd: 'self', badList: false } as const;
+    const items = [pin, { kind: 'unpin', mfn: F(0) } as const];
+    const list: Operation = { kind: 'mmuext_op_list', items, options, preempt: 3 };
+    const known = [[list], [pin, unpin]].map((operations) => candidateOf({ machine, operations }).code);
+    const run = ({ code }: Candidate) =>
+      known.some((one) => one.join() === code.join())
+        ? failureOf('interrupted', draftOf({ machine, code }).operations.length - 1)
+        : undefined;
+    const program = candidateOf({ machine, operations: [list] });
+    expect(draftOf(reduce(program, run(program)!, run).program).operations).toEqual([pin, unpin]);
+  });
+
   test('says store, update_va and fill by the hypercall that does the same', () => {
     const wanted = new Set([`${BOOT_MFN.B1} 0`, `${F(0)} 1`, `${F(0)} 0`]);
     const run = ({ code }: Candidate) => {
