@@ -1,4 +1,5 @@
 /** Passes towards a plain machine on which nothing interrupts the guest. */
+import type { Machine } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import { type Draft, replaced } from './draft.js';
 import { isInterrupted } from './events.js';
@@ -11,12 +12,15 @@ import { smallerNumbers } from './simpler.js';
 const SHARED_MAX = 7;
 
 export function* machine(draft: Draft): Steps {
-  const start = draft.machine;
+  for (const plainer of machinesFor(draft)) draft = (yield { ...draft, machine: plainer }) ?? draft;
+}
+
+/** Plainer machines on which the program makes sense, the plainest first. */
+export function machinesFor(draft: Draft): Iterable<Machine> {
   const cpus = cpusOf(draft);
   const interrupted =
     cpus > 1 || draft.operations.some((operation) => isInterrupted(operation) || operation.kind === 'resume');
-  for (const plainer of plainerMachines(start, cpus, interrupted))
-    draft = (yield { ...draft, machine: plainer }) ?? draft;
+  return plainerMachines(draft.machine, cpus, interrupted);
 }
 
 /** Events, contended references and other vCPUs: none at all, then fewer, then earlier and lower ones. */
@@ -70,6 +74,6 @@ function* sharedOut({ machine, operations }: Draft): Steps {
 }
 
 /** Fewest virtual CPUs with which the program makes sense. */
-export function cpusOf({ operations }: Draft): number {
+function cpusOf({ operations }: Draft): number {
   return 1 + Math.max(0, ...operations.map(({ cpu = 0 }) => cpu));
 }
