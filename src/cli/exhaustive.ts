@@ -189,15 +189,22 @@ class ExhaustiveRun {
     if (!existsSync(path)) return undefined;
     const kept = JSON.parse(readFileSync(path, 'utf8')) as { version: string; done: boolean; stage: Stage };
     if (kept.done) return undefined;
-    if (kept.version === manifest.version) return kept.stage;
-    const found = `is of pvmmu ${kept.version}, expected ${manifest.version}; remove ${this.folder} to begin anew`;
+    const version = this.version();
+    if (kept.version === version) return kept.stage;
+    const found = `is of pvmmu ${kept.version}, expected ${version}; remove ${this.folder} to begin anew`;
     throw new TextError(path, 0, 0, found);
+  }
+
+  /** Of pvmmu, with the digest of the start state: one that is made otherwise has another. */
+  private version(): string {
+    const words = this.expander.startDigest().map((word) => (word >>> 0).toString(16).padStart(8, '0'));
+    return `${manifest.version} (start state ${words.join('')})`;
   }
 
   private keep(stage: Stage, done: boolean): void {
     const path = join(this.folder, 'progress.json');
     attempt(path, 'write', () => {
-      writeFileSync(`${path}.tmp`, JSON.stringify({ version: manifest.version, done, stage }));
+      writeFileSync(`${path}.tmp`, JSON.stringify({ version: this.version(), done, stage }));
       renameSync(`${path}.tmp`, path);
     });
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -41,7 +41,7 @@ test('proves a scope with two slots in each of two frames, in few states that le
   expect(await explored(args, newFolder())).toMatchObject({ end: 'complete', reduced: true, states: 3512 });
 });
 
-test('goes on where a run was killed, to the same result', async () => {
+test('goes on where a run was killed, to the same result, but not from states that are told apart otherwise', async () => {
   const args = ['--frames', '2', '--slots', '1', '--alone', '--depth', '6', '--jobs', '2'];
   const whole = await explored(args, newFolder());
   const folder = newFolder();
@@ -55,6 +55,15 @@ test('goes on where a run was killed, to the same result', async () => {
     folder,
   );
   expect(killed.status).toBe(null);
+
+  const kept = join(folder, '.pvmmu', 'explore');
+  const progress = join(kept, readdirSync(kept)[0]!, 'progress.json');
+  const text = readFileSync(progress, 'utf8');
+  writeFileSync(progress, text.replace(/start state [0-9a-f]{16}/, `start state ${'0'.repeat(16)}`));
+  const other = await pvmmu(['explore', '--exhaustive', ...args], undefined, folder);
+  expect(other).toMatchObject({ status: 2, err: expect.stringContaining('to begin anew') as string });
+  writeFileSync(progress, text);
+
   const { out } = await pvmmu(['explore', '--exhaustive', ...args], undefined, folder);
   expect(out).toMatch(/Going on at depth [45] with/);
   expect(lastLine(out)).toContain(`explore: ${whole.states} states`);
