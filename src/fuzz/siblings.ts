@@ -9,6 +9,8 @@ const RUN = 'siblings';
 /** Most of its programs that are looked at, and most that are kept of each judge's failures. */
 const PROGRAMS = 4_000;
 const KEPT = 4;
+/** Programs that shrinking one of them runs: more make few of them smaller. */
+const RUNS = 4_000;
 /** Fewest operations of a program in whose place one of them is tried. */
 const LENGTH_MIN = 3;
 
@@ -52,7 +54,7 @@ export class Siblings {
     const those = kept.get(judge) ?? [];
     if (those.length === KEPT) return;
     const reducer = trials.reducer(program, failure, settings.arches, { quick: true });
-    reducer.advance(Infinity);
+    reducer.advance(RUNS);
     kept.set(judge, [...those, draftOf(reducer.result().program)]);
   }
 }
