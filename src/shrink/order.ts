@@ -1,6 +1,7 @@
 /**
- * The order of programs that makes a shrunk form unique: fewer inputs of the environment first, then fewer
- * records, then fewer lost races, then the plainer machine, then operation by operation the simpler kind, operands, and names.
+ * The order of programs that makes a shrunk form unique: those that nothing interrupts first, then fewer records and inputs of
+ * the environment together, then fewer of these inputs, then fewer lost races, then the plainer machine, then operation by
+ * operation the simpler kind, operands, and names.
  * Of two programs for one machine one is smaller, or they are the same. A shrinking that only ever takes smaller
  * programs ends, and the order in which it tries them does not decide what is simple.
  */
@@ -64,9 +65,11 @@ const WITH_SECOND_FRAME = new Set([op.OP_COPY_PAGE, op.OP_INITIALISE]);
 
 /** Less than, equal to or more than 0 as `a` comes before `b`, is `b`, or comes after it. */
 export function compare(a: Draft, b: Draft): number {
+  const inputs = [inputsOf(a.operations), inputsOf(b.operations)] as const;
   const coarse =
-    inputsOf(a.operations) - inputsOf(b.operations) ||
-    wordsOf(a.operations) - wordsOf(b.operations) ||
+    Math.sign(inputs[0]) - Math.sign(inputs[1]) ||
+    wordsOf(a.operations) / op.RECORD + inputs[0] - (wordsOf(b.operations) / op.RECORD + inputs[1]) ||
+    inputs[0] - inputs[1] ||
     racesOf(a.operations) - racesOf(b.operations) ||
     distanceFromPlain(a.machine) - distanceFromPlain(b.machine);
   if (coarse !== 0) return coarse;
