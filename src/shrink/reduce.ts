@@ -35,7 +35,7 @@ export interface Reduction extends Finding {
   /** No smaller program was found, and without any one operation or element it no longer fails: `proof` says so. */
   readonly minimal: boolean;
   readonly proof: readonly Removal[];
-  /** What the program was when a sibling took its place; it may fail for another reason. */
+  /** What the program was when the first sibling took its place; it may fail for another reason. */
   readonly replaced: Finding | undefined;
   /** Failures of other kinds that were met on the way: the first program of each, not shrunk. */
   readonly others: readonly Finding[];
@@ -161,7 +161,7 @@ export class Reducer {
   private *join(siblings: Pass): Runs<boolean> {
     const { program, failure } = this;
     const taken = yield* this.exhaust(siblings);
-    if (taken) this.replaced = { program, failure };
+    if (taken) this.replaced ??= { program, failure };
     return taken;
   }
 

@@ -4,7 +4,7 @@ import { stream } from '../../src/generate/streams.js';
 import { BOOT_MFN } from '../../src/program/machine.js';
 import type { Operation } from '../../src/program/operation.js';
 import type { Candidate } from '../../src/program/candidate.js';
-import { candidateOf, draftOf, wordsOf } from '../../src/shrink/draft.js';
+import { candidateOf, type Draft, draftOf, wordsOf } from '../../src/shrink/draft.js';
 import { ofFrames, renamed } from '../../src/shrink/names.js';
 import { isSmaller } from '../../src/shrink/order.js';
 import { reduce, Reducer, type Reduction } from '../../src/shrink/reduce.js';
@@ -223,6 +223,24 @@ describe('reduce', () => {
     const reduction = reduce(program, runEither(program)!, runEither, { siblings });
     expect(reduction).toMatchObject({ program: candidateOf(sibling), minimal: true });
     expect(reduction.replaced).toEqual({ program, failure: runEither(program) });
+  });
+
+  test('hands back what it was before the first sibling, where another one takes the place of that', () => {
+    const copies = [1, 2].map((index): Operation => ({ kind: 'copy_page', mfn: F(index), source: F(0) }));
+    const middle = { machine, operations: copies };
+    const value = { low: 5, high: 0 };
+    const smallest = { machine, operations: [{ kind: 'machphys', mfn: F(0), value }] as const };
+    const known = [own, middle, smallest].map((draft) => candidateOf(draft).code.join());
+    const run = ({ code }: Candidate) =>
+      known.includes(code.join())
+        ? failureOf('any', draftOf({ machine, code }).operations.length - 1)
+        : undefined;
+    const siblings = function* ({ operations }: Draft) {
+      yield operations.length === 3 ? middle : smallest;
+    };
+    const program = candidateOf(own);
+    const reduction = reduce(program, run(program)!, run, { siblings });
+    expect(reduction).toMatchObject({ program: candidateOf(smallest), replaced: { program } });
   });
 
   test('gives the event of a list to one of its elements, at another time', () => {
