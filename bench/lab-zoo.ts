@@ -5,13 +5,13 @@
  */
 import '../src/engine.js';
 import { parseArgs } from 'node:util';
-import { type Defect, DEFECTS, defectsNamed } from '../models/defects/index.js';
+import { DEFECTS, defectsNamed } from '../models/defects/index.js';
 import { OptimizedModel } from '../models/optimized/model.js';
 import { ReferenceModel } from '../models/reference/model.js';
 import { operationStarts } from '../src/program/record.js';
+import { surpriseTo } from '../src/xen/campaign.js';
 import { LabAuthor } from '../src/xen/draw.js';
-import type { LabAnswer, LabProgram } from '../src/xen/mailbox.js';
-import { differences, GaveUp, Oracle } from '../src/xen/oracle.js';
+import { Oracle } from '../src/xen/oracle.js';
 import { optionsOrExit, wholeNumber } from './options.js';
 
 const PROGRAMS_MAX = 1e6;
@@ -33,37 +33,23 @@ function options() {
   };
 }
 
-class Mistaken {
-  first: number | undefined;
-  private readonly oracle: Oracle;
-
-  constructor(readonly defect: Defect) {
-    this.oracle = new Oracle(new OptimizedModel(new Set([defect.id])));
-  }
-
-  differs(program: LabProgram, answer: LabAnswer): boolean {
-    try {
-      const expected = this.oracle.expect(program);
-      return expected.lost !== answer.lost || differences(program, expected, answer).length > 0;
-    } catch (error) {
-      if (error instanceof GaveUp) return true;
-      throw error;
-    }
-  }
-}
-
 const { seed, programs, defects } = optionsOrExit('lab-zoo', options);
 const author = new LabAuthor(XEN, seed);
 const truth = new Oracle(new ReferenceModel());
-const all = defects.map((defect) => new Mistaken(defect));
+const all = defects.map(({ id }) => ({
+  id,
+  oracle: new Oracle(new OptimizedModel(new Set([id]))),
+  first: undefined as number | undefined,
+}));
 for (let number = 0; number < programs; number++) {
   const program = author.program(number);
   const operations = operationStarts(program.code).length;
   const answer = { ...truth.expect(program), stopped: undefined, operations };
   for (const mistaken of all)
-    if (mistaken.first === undefined && mistaken.differs(program, answer)) mistaken.first = number + 1;
+    if (mistaken.first === undefined && surpriseTo(mistaken.oracle, program, answer))
+      mistaken.first = number + 1;
 }
 all.sort((a, b) => (a.first ?? Infinity) - (b.first ?? Infinity));
-for (const { defect, first } of all) console.log(`${defect.id}: ${first ?? `not in ${programs}`}`);
+for (const { id, first } of all) console.log(`${id}: ${first ?? `not in ${programs}`}`);
 const seen = all.filter(({ first }) => first !== undefined).length;
 console.log(`lab-zoo: ${seen} of ${all.length} mistakes in ${programs} programs, seed ${seed}`);

@@ -43,7 +43,7 @@ export function runShard(settings: FuzzSettings, { from, count }: Shard): ShardR
     if (judges.has(judge)) continue;
     judges.add(judge);
     const { reduction } = fuzzer.shrink(caught, SHRINK_RUNS);
-    for (const finding of [reduction, reduction.replaced ?? []].flat()) {
+    for (const finding of reduction.replaced ? [reduction, reduction.replaced] : [reduction]) {
       const find = storedFind(fuzzer, settings, caught, finding);
       finds.set(find.id, printFind(find));
     }

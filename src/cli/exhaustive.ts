@@ -86,6 +86,8 @@ class ExhaustiveRun {
   private readonly search: Search;
   private readonly expander: Expander;
   private readonly folder: string;
+  /** Of pvmmu, with the digest of the start state: one that is made otherwise has another. */
+  private readonly version: string;
   private readonly workers: number;
   private shown = 0;
 
@@ -105,6 +107,8 @@ class ExhaustiveRun {
       leftOut,
     };
     this.expander = new Expander(this.search, () => false);
+    const words = this.expander.startDigest().map((word) => (word >>> 0).toString(16).padStart(8, '0'));
+    this.version = `${manifest.version} (start state ${words.join('')})`;
     this.workers = options.jobs ?? availableParallelism();
     const key = createHash('sha256').update(this.scopeText()).digest('hex').slice(0, 12);
     this.folder = join(FOLDER, key);
@@ -189,22 +193,15 @@ class ExhaustiveRun {
     if (!existsSync(path)) return undefined;
     const kept = JSON.parse(readFileSync(path, 'utf8')) as { version: string; done: boolean; stage: Stage };
     if (kept.done) return undefined;
-    const version = this.version();
-    if (kept.version === version) return kept.stage;
-    const found = `is of pvmmu ${kept.version}, expected ${version}; remove ${this.folder} to begin anew`;
+    if (kept.version === this.version) return kept.stage;
+    const found = `is of pvmmu ${kept.version}, expected ${this.version}; remove ${this.folder} to begin anew`;
     throw new TextError(path, 0, 0, found);
-  }
-
-  /** Of pvmmu, with the digest of the start state: one that is made otherwise has another. */
-  private version(): string {
-    const words = this.expander.startDigest().map((word) => (word >>> 0).toString(16).padStart(8, '0'));
-    return `${manifest.version} (start state ${words.join('')})`;
   }
 
   private keep(stage: Stage, done: boolean): void {
     const path = join(this.folder, 'progress.json');
     attempt(path, 'write', () => {
-      writeFileSync(`${path}.tmp`, JSON.stringify({ version: this.version(), done, stage }));
+      writeFileSync(`${path}.tmp`, JSON.stringify({ version: this.version, done, stage }));
       renameSync(`${path}.tmp`, path);
     });
   }

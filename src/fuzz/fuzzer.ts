@@ -63,8 +63,8 @@ export class Fuzzer {
   private readonly surveyor: Cells | undefined;
 
   /**
-   * `first` is the number of the program that the first `next` draws. Those that several runs with the same settings
-   * share need not be drawn and shrunk again.
+   * `first` is the number of the program that the first `next` draws. With the `siblings` of an earlier run of the same
+   * settings these need not be drawn and shrunk again.
    */
   constructor(
     private readonly settings: FuzzSettings,
@@ -125,10 +125,9 @@ export class Fuzzer {
 
   /** Operations that a run with the seed of a catch goes through first: the same turn's programs for other architectures. */
   operationsBefore({ arch, seed }: Catch): number {
-    const run = new Fuzzer({ ...this.settings, seed });
     let operations = 0;
     for (let i = 0; i < this.settings.arches.indexOf(arch); i++)
-      operations += operationStarts(run.draw(i).program.code).length;
+      operations += operationStarts(this.drawings.draw(seed, i).program.code).length;
     return operations;
   }
 

@@ -24,7 +24,10 @@ export function* windows(draft: Draft): Steps {
   }
 }
 
-/** All windows and the frames behind them nearer to the first by the same number, as the pages of an LDT must be; with the pages, if it begins below. */
+/**
+ * All windows and the frames behind them nearer to the first by the same number, as the pages of an LDT must be. The
+ * pages' numbers go with them where the LDT does not begin in a window.
+ */
 function* shifted(draft: Draft): Generator<Draft, Draft | undefined, Draft | undefined> {
   let last = 0;
   visit(draft, { window: (index) => ((last = Math.max(last, index)), index) });

@@ -40,15 +40,15 @@ export class Judge {
     if (outcome.kind !== 'answered') return crash(program, outcome);
     const { answer } = outcome;
     for (const oracle of this.oracles) {
-      const surprise = held(program, oracle, answer);
+      const surprise = surpriseTo(oracle, program, answer);
       if (surprise) return surprise;
     }
     return undefined;
   }
 }
 
-/** One model, held against what real Xen answered. */
-function held(program: LabProgram, oracle: Oracle, answer: LabAnswer): Surprise | undefined {
+/** What is surprising about what real Xen answered, to one model. */
+export function surpriseTo(oracle: Oracle, program: LabProgram, answer: LabAnswer): Surprise | undefined {
   const { name } = oracle.model;
   try {
     const expected = oracle.expect(program);
