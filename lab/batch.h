@@ -37,6 +37,7 @@
 #define PROGRAM_ASSIST (1 << 8)    /* VM-assist writable_pagetables is on */
 #define PROGRAM_MARKED (1 << 9)    /* the console says which operation runs */
 #define PROGRAM_VCPUS_SHIFT 10     /* bits 10, 11: its vCPUs, less one */
+#define PROGRAM_DOMAIN (1 << 12)   /* it is run on a second domain (domain.c) */
 
 #define FRAMES_MAX 31
 
@@ -103,6 +104,7 @@ enum opcode {
 	OP_IRET_USER,
 	OP_INITIALISE,
 	OP_RESET_VCPU,
+	OP_DESTROY,
 };
 
 /* Answers besides 0 and Xen's error numbers, and where a list's `done` count plus one stands: models/x86/result.ts. */

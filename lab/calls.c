@@ -30,7 +30,7 @@ static ulong domain_id(u32 options)
 {
 	static const u16 ids[OPT_FD + 1] = {DOMID_SELF, 0, DOMID_IO, DOMID_XEN, NO_SUCH_DOMAIN};
 
-	return ids[options & OPT_FD];
+	return options & OPT_FD ? ids[options & OPT_FD] : subject;
 }
 
 /* Xen wants the number plus one; without it the tables are this domain's. */
@@ -38,7 +38,7 @@ static ulong table_owner(u32 options)
 {
 	static const u16 owners[4] = {0, 0 + 1, NO_SUCH_DOMAIN + 1};
 
-	return owners[options >> OPT_PFD_SHIFT & 3];
+	return subject == DOMID_SELF ? owners[options >> OPT_PFD_SHIFT & 3] : subject + 1;
 }
 
 static struct mmu_update mmu_update_of(const struct record *r)
@@ -165,7 +165,8 @@ struct multicall_entry call_of(const struct record *r)
 
 	switch (OPCODE(r)) {
 	case OP_INITIALISE:
-		return initialise_call(r->count, mfn_of_name(r->frame), mfn_of_name(r->low), r->options & OPT_BAD);
+		return (subject == DOMID_SELF ? initialise_call : domain_initialise_call)(
+			r->count, mfn_of_name(r->frame), mfn_of_name(r->low), r->options & OPT_BAD);
 	case OP_IRET_USER:
 		return (struct multicall_entry){.op = __HYPERVISOR_iret};
 	case OP_MMU_UPDATE_LIST:
@@ -182,13 +183,13 @@ struct multicall_entry call_of(const struct record *r)
 		struct mmu_update *list = new_list(1, sizeof(*list), 0, &readable);
 
 		*list = mmu_update_of(r);
-		return call_of_list(__HYPERVISOR_mmu_update, list, 1, 0, DOMID_SELF);
+		return call_of_list(__HYPERVISOR_mmu_update, list, 1, 0, subject | table_owner(0) << 16);
 	}
 	default: {
 		struct mmuext_op *list = new_list(1, sizeof(*list), 0, &readable);
 
 		*list = mmuext_of(r);
-		return call_of_list(__HYPERVISOR_mmuext_op, list, 1, 0, DOMID_SELF);
+		return call_of_list(__HYPERVISOR_mmuext_op, list, 1, 0, subject);
 	}
 	}
 }

@@ -21,7 +21,7 @@ static void note(const struct record *r)
 {
 	if (OPCODE(r) == OP_SET_LDT)
 		self()->ldt_entries = r->count;
-	if (OPCODE(r) == OP_INITIALISE) {
+	if (OPCODE(r) == OP_INITIALISE && subject == DOMID_SELF) {
 		stacks[r->count].vcpu.down = 0;
 		stacks[r->count].vcpu.in_user_mode = (r->options & OPT_BAD) != 0;
 	}

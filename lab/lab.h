@@ -13,6 +13,8 @@
 #define D 0x40
 #define PSE 0x80
 #define PFN_MASK 0xffffffffff000ull
+#define BOOT_TABLES (IS64 ? 4 : 7) /* from B1 on */
+#define WINDOW_FLAGS (IS64 ? P | RW | US | 0x160 /* A D G */ : P | RW | 0x60)
 
 typedef u64 table[ENTRIES];
 
@@ -100,12 +102,23 @@ void spare_frame(ulong mfn);
 u64 now(void);
 
 /* state.c: the state that programs begin with. */
+int domctl(struct xen_domctl *op);
+int frame_types(u32 *types);
+u32 *put_frame(u32 *out, u32 type, const u64 *entries);
 int state_prepare(u32 wanted, u32 vcpus, int assist);
 u32 *state_report(u32 *out);
 u32 state_restore(void);
 void let_go_of_vcpu(void);
 extern u32 gone;                 /* frames that are not the guest's at the moment, one bit each */
 extern u32 dropped;              /* frames without their allocation, which go with their last reference */
+
+/* domain.c: a second domain, on which the programs of an ordinary domain are run. x86_64 only. */
+extern ulong subject;            /* whose frames and vCPUs programs name: DOMID_SELF, or that domain */
+u32 domain_prepare(u32 wanted, u32 vcpus);
+struct multicall_entry domain_initialise_call(u32 number, ulong base, ulong user_base, int in_user_mode);
+int domain_execute(const struct record *r, u32 *answer);
+u32 *domain_report(u32 *out);
+u32 domain_restore(void);
 
 /* vcpus.c */
 extern u32 vcpus;                /* of the program that runs */

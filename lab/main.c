@@ -30,7 +30,9 @@ static void reset_vcpu(void)
 
 static void run_record(void)
 {
-	if (stacks[CPU(record)].vcpu.down)
+	if (subject != DOMID_SELF)
+		status = domain_execute(record, answers);
+	else if (stacks[CPU(record)].vcpu.down)
 		*answers = DEAD;
 	else if (OPCODE(record) == OP_RESET_VCPU)
 		reset_vcpu();
@@ -47,19 +49,28 @@ static u32 count_resets(const struct record *records, u32 count)
 	return resets;
 }
 
+static u32 prepare(const struct record *records, u32 count, u32 flags)
+{
+	u32 wanted = flags & PROGRAM_FRAMES, wanted_vcpus = (flags >> PROGRAM_VCPUS_SHIFT & 3) + 1;
+
+	if (flags & PROGRAM_DOMAIN)
+		return domain_prepare(wanted, wanted_vcpus);
+	return vcpus_left(count_resets(records, count)) &&
+			       state_prepare(wanted, wanted_vcpus, (flags & PROGRAM_ASSIST) != 0)
+		       ? DONE
+		       : EXHAUSTED;
+}
+
 static u32 *run(const u32 *request, u32 *answer)
 {
 	const struct record *records = (const struct record *)(request + 2);
 	u32 count = request[0], flags = request[1], operation = 0;
 	u32 *out = answer + 4;
 
-	answer[0] = EXHAUSTED;
+	answer[0] = prepare(records, count, flags);
 	answer[1] = answer[2] = answer[3] = 0;
-	if (!vcpus_left(count_resets(records, count)) ||
-	    !state_prepare(flags & PROGRAM_FRAMES, (flags >> PROGRAM_VCPUS_SHIFT & 3) + 1,
-			   (flags & PROGRAM_ASSIST) != 0))
+	if (answer[0] == EXHAUSTED)
 		return out;
-	answer[0] = DONE;
 	answer[3] = count;
 	for (u32 i = 0; i < count; i++)
 		out[i] = 0;
@@ -76,8 +87,14 @@ static u32 *run(const u32 *request, u32 *answer)
 		answer[1] = operation;
 	if (flags & PROGRAM_MARKED)
 		print("lab: over\n");
-	out = state_report(out + count);
-	answer[2] = state_restore();
+	out += count;
+	if (subject != DOMID_SELF) {
+		out = domain_report(out);
+		answer[2] = domain_restore();
+	} else {
+		out = state_report(out);
+		answer[2] = state_restore();
+	}
 	return out;
 }
 

@@ -1,9 +1,6 @@
 /* The state that every program begins with (docs/format.md), and what a program has made of it. */
 #include "lab.h"
 
-#define BOOT_TABLES (IS64 ? 4 : 7) /* from B1 on */
-#define WINDOW_FLAGS (IS64 ? P | RW | US | 0x160 /* A D G */ : P | RW | 0x60)
-
 u32 gone, dropped;
 static int assist_on;
 static struct mmu_update updates[ENTRIES];
@@ -33,35 +30,54 @@ static u64 b1_entry_address(u32 slot)
 	return (u64)boot_mfn[1] * PAGE + slot * sizeof(u64);
 }
 
-/* Types of the frames and then of B1 and the other boot tables, as XEN_DOMCTL_getpageframeinfo3 has them. */
-static void get_types(u32 *types)
+/* Makes the request of Xen, which has to be told the version of its interface; 0 or Xen's error. */
+int domctl(struct xen_domctl *op)
 {
-	static ulong mfns[FRAMES_MAX + BOOT_TABLES];
-	struct xen_domctl_getpageframeinfo3 op = {.cmd = XEN_DOMCTL_getpageframeinfo3};
 	int error;
 
 	for (;;) {
-		for (u32 i = 0; i < frames + BOOT_TABLES; i++)
-			mfns[i] = i < frames ? frame_mfn[i] : boot_table(i - frames);
-		op.interface_version = domctl_version;
-		op.num = frames + BOOT_TABLES;
-		op.array = (ulong)mfns;
-		error = hypercall(__HYPERVISOR_domctl, (ulong)&op, 0, 0, 0);
+		op->interface_version = domctl_version;
+		error = hypercall(__HYPERVISOR_domctl, (ulong)op, 0, 0, 0);
 		if (error != -EACCES || domctl_version > 0x40)
-			break;
+			return error;
 		domctl_version = domctl_version == 0x15 ? 0x0d : domctl_version + 1; /* another Xen's */
 	}
-	if (error)
-		die("getpageframeinfo3 fails");
-	for (u32 i = 0; i < frames + BOOT_TABLES; i++)
-		types[i] = mfns[i];
 }
 
-static u32 *put_entries(u32 *out, const u64 *entries)
+/* Types of the frames and then of B1 and the other boot tables, as XEN_DOMCTL_getpageframeinfo3 has them; 0 or Xen's error. */
+int frame_types(u32 *types)
 {
-	u32 *count = out++;
+	static ulong mfns[FRAMES_MAX + BOOT_TABLES];
+	struct xen_domctl op = {.cmd = XEN_DOMCTL_getpageframeinfo3};
+	int error;
 
+	op.domain = subject == DOMID_SELF ? 0 : subject;
+	for (u32 i = 0; i < frames + BOOT_TABLES; i++)
+		mfns[i] = i < frames ? frame_mfn[i] : boot_table(i - frames);
+	op.u.getpageframeinfo3.num = frames + BOOT_TABLES;
+	op.u.getpageframeinfo3.array = (ulong)mfns;
+	error = domctl(&op);
+	for (u32 i = 0; i < frames + BOOT_TABLES; i++)
+		types[i] = mfns[i];
+	return error;
+}
+
+static void get_types(u32 *types)
+{
+	if (frame_types(types))
+		die("getpageframeinfo3 fails");
+}
+
+/* A frame of the report; without entries it is not the guest's. */
+u32 *put_frame(u32 *out, u32 type, const u64 *entries)
+{
+	u32 *count = out + 1;
+
+	*out = entries ? type : GONE;
 	*count = 0;
+	out += 2;
+	if (!entries)
+		return out;
 	for (u32 slot = 0; slot < ENTRIES; slot++) {
 		u64 entry = entries[slot];
 
@@ -79,20 +95,12 @@ static u32 *put_entries(u32 *out, const u64 *entries)
 u32 *state_report(u32 *out)
 {
 	u32 types[FRAMES_MAX + BOOT_TABLES];
-	const u64 *entries;
 
 	get_types(types);
-	for (u32 i = 0; i < frames; i++) {
-		*out++ = types[i];
-		entries = view(i);
-		if (entries)
-			out = put_entries(out, entries);
-		else
-			out[-1] = GONE, *out++ = 0;
-	}
+	for (u32 i = 0; i < frames; i++)
+		out = put_frame(out, types[i], view(i));
 	close_views();
-	*out++ = types[frames];
-	return put_entries(out, b1);
+	return put_frame(out, types[frames], b1);
 }
 
 /* A vCPU's base pointers and descriptor tables. */

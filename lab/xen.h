@@ -54,6 +54,7 @@ typedef unsigned long long u64;
 typedef unsigned long ulong;
 
 #define EPERM 1
+#define ESRCH 3
 #define EACCES 13
 #define EINVAL 22
 
@@ -97,6 +98,7 @@ struct multicall_entry {
 
 #define XENMEM_increase_reservation 0
 #define XENMEM_decrease_reservation 1
+#define XENMEM_populate_physmap 6
 #define XENMEM_exchange 11
 struct xen_memory_reservation {
 	ulong *extent_start;
@@ -122,17 +124,42 @@ struct sched_poll {
 
 #define CONSOLEIO_write 0
 
+#define XEN_DOMCTL_createdomain 1
+#define XEN_DOMCTL_destroydomain 2
+#define XEN_DOMCTL_getdomaininfo 5
+#define XEN_DOMCTL_max_mem 11
+#define XEN_DOMCTL_setvcpucontext 12
+#define XEN_DOMCTL_max_vcpus 15
 #define XEN_DOMCTL_getpageframeinfo3 61
 /* Of each frame's answer: its type, whether it is pinned, and what stands for a frame that is not the domain's. */
 #define PFINFO_TYPE 0x70000000u
 #define PFINFO_PINNED 0x80000000u
 #define PFINFO_XTAB 0xf0000000u
-struct xen_domctl_getpageframeinfo3 {
+struct xen_domctl {
 	u32 cmd, interface_version;
 	u16 domain, pad[3];
-	u64 num;
-	u64 array;
-	u8 rest[112]; /* the interface's union has 128 bytes */
+	union {
+		struct {
+			u32 ssidref;
+			u8 handle[16];
+			u32 flags, iommu_opts, max_vcpus, max_evtchn_port;
+			int max_grant_frames, max_maptrack_frames;
+			u32 grant_opts, vmtrace_size, cpupool_id, emulation_flags, misc_flags;
+		} createdomain;
+		struct {
+			u64 flags, pages[5], shared_info_frame;
+		} getdomaininfo;
+		u64 max_memkb;
+		u32 max_vcpus;
+		struct {
+			u32 vcpu, pad;
+			u64 context; /* 0: Xen resets the vCPU */
+		} vcpucontext;
+		struct {
+			u64 num, array;
+		} getpageframeinfo3;
+		u8 all[128];
+	} u;
 };
 
 struct trap_info {

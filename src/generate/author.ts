@@ -14,7 +14,15 @@ export interface Taste {
   readonly mood?: Mood;
   /** Each as often as it is to be drawn. */
   readonly plans?: readonly Plan[];
+  /** How many vCPUs run operations, from vCPU 0 on; without it all. */
+  readonly callers?: number;
+  /** Most operations that destroy the domain at the end. */
+  readonly endingMax?: number;
+  /** Writes operations in some way of its own. */
+  readonly write?: RecordWriter;
 }
+
+const ENDING_MAX = 6;
 
 /** Whether the operation at `at` can stand in the program. */
 export type Fits = (code: Int32Array, at: number) => boolean;
@@ -39,11 +47,12 @@ function drawMood(draw: Draw, { quirks }: Machine): Mood {
  */
 export class Author {
   readonly scene: Scene;
-  readonly write = writer;
+  readonly write: RecordWriter;
   /** How seldom single operations come between the steps of a plan. */
   private readonly patience: number;
   /** How many of the last operations destroy the domain. */
   private readonly ending: number;
+  private readonly callers: number;
   private readonly mood: Mood;
   private readonly plans: readonly Plan[];
   /** Operations to come, with the one that is being drawn. */
@@ -57,11 +66,13 @@ export class Author {
     private readonly fits: Fits | undefined,
     taste: Taste,
   ) {
-    this.scene = new Scene(draw, model.machine, model, writer);
+    this.write = taste.write ?? writer;
+    this.scene = new Scene(draw, model.machine, model, this.write);
+    this.callers = taste.callers ?? model.machine.vcpus;
     this.mood = taste.mood ?? drawMood(draw, model.machine);
     this.plans = taste.plans ?? PLANS;
     this.patience = 1 + draw.below(8);
-    this.ending = oneIn(draw, 2) ? 1 + draw.below(6) : 0;
+    this.ending = oneIn(draw, 2) ? 1 + draw.below(taste.endingMax ?? ENDING_MAX) : 0;
   }
 
   /** The records of a program of at most so many operations; it ends where its domain does. */
@@ -94,9 +105,9 @@ export class Author {
   private untilPlansTurn(): void {
     const { draw, scene, write } = this;
     const { state } = scene;
-    const { vcpus } = scene.machine;
+    const { callers } = this;
     for (; this.left > 0; this.run()) {
-      if (vcpus > 1 && (oneIn(draw, 3) || state.loadedBase(scene.cpu) === 0)) this.switchVcpu();
+      if (callers > 1 && (oneIn(draw, 3) || state.loadedBase(scene.cpu) === 0)) this.switchVcpu();
       if (this.left <= this.ending || state.dying() !== 0) write.destroy();
       else if (state.interrupted(scene.cpu) !== 0 && oneIn(draw, 2)) write.resume();
       else if (oneIn(draw, this.patience)) drawOperation(scene);
@@ -124,9 +135,9 @@ export class Author {
   /** To one that is up. */
   private switchVcpu(): void {
     const { scene } = this;
-    const next = this.draw.below(scene.machine.vcpus);
-    for (let i = 0; i < scene.machine.vcpus; i++) {
-      scene.cpu = (next + i) % scene.machine.vcpus;
+    const next = this.draw.below(this.callers);
+    for (let i = 0; i < this.callers; i++) {
+      scene.cpu = (next + i) % this.callers;
       if (scene.state.loadedBase(scene.cpu) !== 0) return;
     }
   }

@@ -47,6 +47,9 @@ export function environmentOf(draw: Draw, mood: Mood, opcode: number, event: Eve
   return event === 'now' ? eventAfter(0) : 0;
 }
 
+/** An end is interrupted after fewer units of work than this. */
+const LATE = 20;
+
 /**
  * An event or a lost race for an operation that can be interrupted, mostly an early one. The end of a domain always
  * takes its time.
@@ -56,7 +59,8 @@ function disturbance(draw: Draw, mood: Mood, opcode: number): number {
   if (!isEnd && (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2))) return 0;
   if (!isEnd && mood === 'early events') return eventAfter(0);
   const isRace = mood === 'races' && oneIn(draw, 2);
-  const when = draw.below(isEnd && oneIn(draw, 2) ? 20 : oneIn(draw, 4) ? 8 : 3);
+  const when = draw.below(isEnd && oneIn(draw, 2) ? LATE : oneIn(draw, 4) ? 8 : 3);
+  if (mood === 'early events') return when === LATE - 1 ? 0 : eventAfter(0);
   return isRace ? (when + 1) << CONTEND_SHIFT : eventAfter(when);
 }
 

@@ -121,7 +121,7 @@ function badEntry(scene: Scene, level: number): Entry {
 }
 
 /** Two tables of a level, one of which names the other and perhaps alone keeps it in use; then one of them goes. */
-function linearPair(author: Author): void {
+export function linearPair(author: Author): void {
   const { draw, scene, write } = author;
   const level = (scene.rootLevel === 3 ? 2 : 2 + draw.below(3)) as Level;
   const target = scene.someTable(level) || buildTable(author, level);
@@ -181,7 +181,7 @@ function replaceWindowTable(author: Author): void {
 }
 
 /** Drops one use of a table, mostly its pin. */
-function giveUp(author: Author): void {
+export function giveUp(author: Author): void {
   const { draw, scene, write } = author;
   const { state } = scene;
   const pinned = scene.frameWhere((frame) => scene.isPinned(frame));
@@ -192,7 +192,7 @@ function giveUp(author: Author): void {
   if (state.userBase(scene.cpu) !== 0 && oneIn(draw, 2)) author.step(write.newUserBaseptr(0));
 }
 
-function pinTwice(author: Author): void {
+export function pinTwice(author: Author): void {
   const { draw, scene, write } = author;
   const mfn = scene.frameWhere((frame) => scene.isTable(frame));
   const level = Math.min(4, Math.max(1, scene.levelOf(mfn))) as Level;
@@ -202,7 +202,7 @@ function pinTwice(author: Author): void {
 }
 
 /** A pin and its removal, with something else of the same frame in between. */
-function roundTrip(author: Author): void {
+export function roundTrip(author: Author): void {
   const { draw, scene, write } = author;
   const level = (1 + draw.below(scene.rootLevel)) as Level;
   const mfn = scene.tableOf(level) || scene.frame();
@@ -213,7 +213,7 @@ function roundTrip(author: Author): void {
 }
 
 /** A frame that was a table becomes plain memory, or the other way round. */
-function reuse(author: Author): void {
+export function reuse(author: Author): void {
   const { draw, scene, write } = author;
   const mfn = scene.frame();
   if (scene.isPinned(mfn)) author.step(write.unpin(mfn));
@@ -248,7 +248,7 @@ function enterUserMode(author: Author): void {
   return author.step(write.end(multicall));
 }
 
-function vcpuDownAndUp(author: Author): void {
+export function vcpuDownAndUp(author: Author): void {
   const { draw, scene, write } = author;
   const { vcpus } = scene.machine;
   if (vcpus === 1) return;

@@ -1,6 +1,7 @@
 /** Programs drawn for the lab: what the fuzzer draws, without what cannot be brought about on real Xen. */
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { oneIn, pick } from '../generate/draw.js';
+import type { Taste } from '../generate/author.js';
+import { type Draw, oneIn, pick } from '../generate/draw.js';
 import { machineOf } from '../generate/machines.js';
 import { drawProgram } from '../generate/program.js';
 import { stream } from '../generate/streams.js';
@@ -18,16 +19,28 @@ import {
 import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 import { LAB_PLANS } from './plans.js';
+import { endsBeforeItsCleanup, hasSecondDomain } from './second-domain.js';
 import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
+import { DOMAIN_PLANS, ToolstackWriter } from './toolstack.js';
 
 const LENGTHS = [10, 40, 120] as const;
 
-/** The machine that a lab on this Xen is. */
-export function labMachine(build: XenBuild, writablePagetables: boolean, vcpus: number): Machine {
+/** Every so many programs one is an ordinary domain's. */
+const DOMAIN_EVERY = 10;
+const DOMAIN_TASTE: Taste = {
+  mood: 'early events',
+  plans: DOMAIN_PLANS,
+  callers: 1,
+  endingMax: 60,
+  write: new ToolstackWriter(),
+};
+
+/** The machine that a lab on this Xen is, or an ordinary domain there. */
+function machineOn(build: XenBuild, hardwareDomain: boolean, assist: boolean, vcpus: number): Machine {
   return machineOf({
     arch: build.arch,
-    hardwareDomain: true,
-    writablePagetables,
+    hardwareDomain,
+    writablePagetables: assist,
     paeXenSlot: build.arch === 'x86_32' ? build.paeXenSlot : DEFAULT_PAE_XEN_SLOT,
     debugBuild: build.debug,
     quirks: 'shipped',
@@ -47,8 +60,13 @@ export class LabAuthor {
   /** The run's program of this number; each comes from a stream of its own. */
   program(number: number): LabProgram {
     const draw = stream(`xen ${this.build.arch} ${this.seed}.${number}`);
+    const isSecond = number % DOMAIN_EVERY === DOMAIN_EVERY - 1 && hasSecondDomain(this.build);
+    return isSecond ? this.domainProgram(draw) : this.labProgram(draw);
+  }
+
+  private labProgram(draw: Draw): LabProgram {
     const assist = draw.below(2) === 0;
-    const machine = labMachine(this.build, assist, oneIn(draw, 2) ? 1 : 2 + draw.below(2));
+    const machine = machineOn(this.build, true, assist, oneIn(draw, 2) ? 1 : 2 + draw.below(2));
     const { scout } = this;
     const decreased = new Set<number>();
     const interruptible: number[] = [];
@@ -69,5 +87,14 @@ export class LabAuthor {
     const length = 1 + draw.below(pick(draw, LENGTHS));
     const mood = oneIn(draw, 2) ? 'early events' : 'calm';
     return { machine, code: drawProgram(draw, machine, length, scout, fits, { mood, plans: LAB_PLANS }) };
+  }
+
+  private domainProgram(draw: Draw): LabProgram {
+    const machine = machineOn(this.build, false, false, 1 + draw.below(3));
+    const { scout } = this;
+    const fits = (code: Int32Array, at: number) =>
+      whyNotOperation(code, at, machine) === undefined && !endsBeforeItsCleanup(scout, code, at);
+    const length = 1 + draw.below(pick(draw, LENGTHS));
+    return { machine, code: drawProgram(draw, machine, length, scout, fits, DOMAIN_TASTE) };
   }
 }

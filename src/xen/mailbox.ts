@@ -30,6 +30,7 @@ export const FRAMES_MAX = 31;
 const FLAG_ASSIST = 1 << 8;
 const FLAG_MARKED = 1 << 9;
 const VCPUS_SHIFT = 10;
+const FLAG_DOMAIN = 1 << 12;
 /** vCPUs of dom0. Xen initialises each once, so each reset of a program takes another one (lab/vcpus.c). */
 export const XEN_VCPUS = 2048;
 /** Of these, those that programs begin with. */
@@ -86,6 +87,7 @@ export function encodeBatch(programs: readonly LabProgram[]): Int32Array {
       machine.frames |
       ((machine.vcpus - 1) << VCPUS_SHIFT) |
       (machine.writablePagetables ? FLAG_ASSIST : 0) |
+      (machine.hardwareDomain ? 0 : FLAG_DOMAIN) |
       (marked ? FLAG_MARKED : 0);
     words.set(code, at + PROGRAM_WORDS);
     at += PROGRAM_WORDS + code.length;

@@ -5,6 +5,7 @@ import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '..
 import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
 import { firstToTakeTheKernelAway } from './guard.js';
+import { endBeforeItsCleanup, hasSecondDomain, whyNotForeign } from './second-domain.js';
 import {
   FRAMES_MAX,
   type LabProgram,
@@ -83,11 +84,13 @@ const KERNEL_1G_HIGH = 0xffffffff | 0;
 const KERNEL_32 = (WINDOW_0.x86_32.low >>> 0) - 0x200000;
 
 /** Why the machine is none that this lab can be, if so. */
-export function whyNotMachine(machine: Machine, { arch, debug, paeXenSlot }: XenBuild): string | undefined {
+export function whyNotMachine(machine: Machine, build: XenBuild): string | undefined {
+  const { arch, debug, paeXenSlot } = build;
   if (machine.arch !== arch) return `is for ${machine.arch}, the lab is ${arch}`;
   if (machine.frames < 1 || machine.frames > FRAMES_MAX)
     return `needs a standard layout of 1 to ${FRAMES_MAX} frames`;
-  if (!machine.hardwareDomain) return 'is for an ordinary domain, the lab is the hardware domain';
+  if (!machine.hardwareDomain && !hasSecondDomain(build))
+    return 'is for an ordinary domain, which the lab makes on Xen 4.17 for x86_64 alone';
   if (!machine.linear) return 'is for a Xen without linear pagetables';
   if (machine.debugBuild !== debug)
     return `is for a ${buildName(machine.debugBuild)} build of Xen, this is a ${buildName(debug)} build`;
@@ -108,10 +111,14 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
   if (requestWords(program) > REQUEST_WORDS_MAX) return 'is too long';
   const starts = op.operationStarts(code);
   const resets = starts.filter((at) => (code[at]! & 0xff) === op.OP_RESET_VCPU).length;
-  if (resets > XEN_VCPUS - VCPUS_MAX) return 'resets more vCPUs than the lab has';
+  if (machine.hardwareDomain && resets > XEN_VCPUS - VCPUS_MAX) return 'resets more vCPUs than the lab has';
   for (const [i, at] of starts.entries()) {
     const why = whyNotOperation(code, at, machine);
     if (why !== undefined) return `${why} (operation ${i + 1})`;
+  }
+  if (!machine.hardwareDomain) {
+    const early = endBeforeItsCleanup(program);
+    return early === undefined ? undefined : `ends before vCPU 0 has cleaned up (operation ${early + 1})`;
   }
   const taking = firstToTakeTheKernelAway(program);
   return taking === undefined ? undefined : `would take the lab's own mapping away (operation ${taking + 1})`;
@@ -131,11 +138,14 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   const word = code[at]!;
   const opcode = word & 0xff;
   const frame = code[at + op.W_FRAME]! >>> 0;
-  if (!RUNNABLE.has(opcode) || (ONLY_64.has(opcode) && machine.arch === 'x86_32'))
+  if (!machine.hardwareDomain) {
+    const why = whyNotForeign(code, at);
+    if (why !== undefined) return why;
+  } else if (!RUNNABLE.has(opcode) || (ONLY_64.has(opcode) && machine.arch === 'x86_32'))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
   if ((word & op.ENVIRONMENT_MASK & ~POSSIBLE) !== 0)
     return 'has an interruption besides preempt=0, which cannot be brought about';
-  if (opcode === op.OP_RESET_VCPU) return whyNotReset(code, at, machine);
+  if (opcode === op.OP_RESET_VCPU) return machine.hardwareDomain ? whyNotReset(code, at, machine) : undefined;
   if (opcode === op.OP_INITIALISE && code[at + op.W_COUNT]! >= machine.vcpus)
     return 'initialises a vCPU that the machine does not have';
   if (WITH_ENTRY.has(opcode) && !hasName(mfnOf(code[at + op.W_LOW]!, code[at + op.W_HIGH]!), machine))

@@ -1,4 +1,4 @@
-/** What the lab's kernel does after a program (lab/state.c), done to a model: which frames keep a reference then. */
+/** What the lab's kernel does after a program (lab/state.c, lab/domain.c), done to a model: which frames keep a reference then. */
 import type { Model } from '../../models/model.js';
 import { ZERO, SLOTS } from '../../models/x86/entry.js';
 import {
@@ -14,10 +14,16 @@ import { normalUpdate, type Operation } from '../program/operation.js';
 import { RECORD } from '../program/record.js';
 
 const NO_LDT: Operation = { kind: 'set_ldt', va: { low: 0, high: 0 }, entries: 0 };
+const NO_REQUESTS: Operation = {
+  kind: 'mmuext_op_list',
+  options: { fd: 'self', badList: false },
+  items: [],
+};
 const NO_GDT: Operation = { kind: 'set_gdt', frames: [], entries: 0 };
 
 /** Takes everything down and says to which of F0.. something besides its allocation still refers, one bit each. */
 export function keptAfterTakeDown(model: Model): number {
+  if (!model.machine.hardwareDomain) return keptAfterTheEnd(model);
   const { base, tables } = model.machine.start;
   for (let cpu = 0; cpu < model.machine.vcpus; cpu++) {
     if (model.loadedBase(cpu) === 0)
@@ -30,13 +36,29 @@ export function keptAfterTakeDown(model: Model): number {
   const { B1 } = BOOT_MFN;
   for (let slot = model.nextUsed(B1, 0); slot < SLOTS; slot = model.nextUsed(B1, slot + 1))
     run(model, normalUpdate(B1, slot, ZERO));
-  const frames = Array.from({ length: model.machine.frames }, (_, i) => FIRST_FRAME_MFN + i);
+  const frames = framesOf(model);
   for (const mfn of [...frames, ...tables.map((table) => table.mfn)])
     if (mfn !== base && (model.info(mfn) & INFO_PINNED) !== 0) run(model, { kind: 'unpin', mfn });
-  return frames.reduce((mask, mfn, i) => {
-    const owned = (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT === OWNER_GUEST;
-    return owned && model.generalCount(mfn) > allocation(model, mfn) ? mask | (1 << i) : mask;
-  }, 0);
+  return frames.reduce(
+    (mask, mfn, i) =>
+      isGuests(model, mfn) && model.generalCount(mfn) > allocation(model, mfn) ? mask | (1 << i) : mask,
+    0,
+  );
+}
+
+/** A second domain is destroyed, after the cleanup that a call has left to the vCPU that makes all calls. */
+function keptAfterTheEnd(model: Model): number {
+  run(model, NO_REQUESTS);
+  run(model, { kind: 'destroy' });
+  return framesOf(model).reduce((mask, mfn, i) => (isGuests(model, mfn) ? mask | (1 << i) : mask), 0);
+}
+
+function framesOf({ machine }: Model): number[] {
+  return Array.from({ length: machine.frames }, (_, i) => FIRST_FRAME_MFN + i);
+}
+
+function isGuests(model: Model, mfn: number): boolean {
+  return (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT === OWNER_GUEST;
 }
 
 function allocation(model: Model, mfn: number): number {
