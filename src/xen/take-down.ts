@@ -7,6 +7,7 @@ import {
   INFO_OWNER_SHIFT,
   INFO_PINNED,
   OWNER_GUEST,
+  OWNER_NOBODY,
 } from '../../models/x86/page-type.js';
 import { encode } from '../program/codec.js';
 import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
@@ -50,6 +51,9 @@ export function keptAfterTakeDown(model: Model): number {
 function keptAfterTheEnd(model: Model): number {
   run(model, NO_REQUESTS);
   run(model, { kind: 'destroy' });
+  for (let mfn = 0; mfn < model.frameLimit; mfn++)
+    if (ownerOf(model, mfn) === OWNER_NOBODY && model.typeCount(mfn) !== 0)
+      throw new Error('a frame is given back with a type reference, where Xen stops (free_domheap_pages)');
   return framesOf(model).reduce((mask, mfn, i) => (isGuests(model, mfn) ? mask | (1 << i) : mask), 0);
 }
 
@@ -58,7 +62,11 @@ function framesOf({ machine }: Model): number[] {
 }
 
 function isGuests(model: Model, mfn: number): boolean {
-  return (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT === OWNER_GUEST;
+  return ownerOf(model, mfn) === OWNER_GUEST;
+}
+
+function ownerOf(model: Model, mfn: number): number {
+  return (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT;
 }
 
 function allocation(model: Model, mfn: number): number {

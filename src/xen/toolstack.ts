@@ -55,7 +55,7 @@ function rootOfAVcpu(author: Author): void {
   const root = buildTable(author, 4);
   const user = oneIn(draw, 2) ? 0 : oneIn(draw, 2) ? root : buildTable(author, 4);
   author.step(write.initialise(vcpu, root, user, user !== 0 && oneIn(draw, 2)));
-  if (oneIn(draw, 2)) author.step(write.resetVcpu(vcpu));
+  if (oneIn(draw, 2)) author.step(write.resetVcpu(vcpu), oneIn(draw, 2) ? 'now' : 'any');
 }
 
 /** Only base pointers keep the boot root then. */
