@@ -60,7 +60,7 @@ export class LabAuthor {
   /** The run's program of this number; each comes from a stream of its own. */
   program(number: number): LabProgram {
     const draw = stream(`xen ${this.build.arch} ${this.seed}.${number}`);
-    const isSecond = number % DOMAIN_EVERY === DOMAIN_EVERY - 1 && hasSecondDomain(this.build);
+    const isSecond = number % DOMAIN_EVERY === 0 && hasSecondDomain(this.build);
     return isSecond ? this.domainProgram(draw) : this.labProgram(draw);
   }
 

@@ -27,9 +27,9 @@ export class ToolstackWriter extends RecordWriter {
 }
 
 export const DOMAIN_PLANS: readonly Plan[] = lots([
-  [24, buildAndPin],
+  [20, buildAndPin],
   [20, linearPair],
-  [14, rootOfAVcpu],
+  [36, rootOfAVcpu],
   [8, dropBootRoot],
   [6, vcpuDownAndUp],
   [8, giveUp],

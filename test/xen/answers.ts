@@ -19,6 +19,12 @@ export function program(...lines: string[]): Program {
   );
 }
 
+/** The same of an ordinary domain on three vCPUs. */
+export function domainProgram(...lines: string[]): Program {
+  const { code, machine } = program(...lines);
+  return { ...program(), code, machine: { ...machine, hardwareDomain: false, vcpus: 3 } };
+}
+
 /** What a Xen answers that does as the reference model says. */
 export function answerTo(one: LabProgram): LabAnswer {
   const { results, finals, lost } = oracle.expect(one);

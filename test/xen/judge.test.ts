@@ -3,7 +3,7 @@ import { EBUSY, EINVAL, OK } from '../../models/x86/result.js';
 import { Judge } from '../../src/xen/campaign.js';
 import { LabAuthor } from '../../src/xen/draw.js';
 import type { LabAnswer } from '../../src/xen/mailbox.js';
-import { answerTo, program, XEN } from './answers.js';
+import { answerTo, domainProgram, program, XEN } from './answers.js';
 
 const judge = new Judge(new Set());
 
@@ -53,6 +53,15 @@ describe('a judge of real Xen', () => {
     expect(surprise?.failure.message).toBe(
       'frames that keep a reference after everything is taken down: on real Xen F1, F3, in the reference model none',
     );
+  });
+
+  test('sees what a dead domain leaves behind', () => {
+    const pinned = domainProgram('mmu_update B1[1] 0', 'pin L2 F1 preempt=0', 'destroy');
+    expect(judged(pinned, {})).toBeUndefined();
+    expect(judged(pinned, { lost: 0b10 })?.failure.violation?.invariant).toBe('lost-references');
+    const typed = new Judge(new Set(['destroy-circular-partial-type']));
+    const surprise = typed.judge(pinned, { kind: 'answered', answer: answerTo(pinned) });
+    expect(surprise?.failure.message).toContain('given back with a type reference');
   });
 
   test('expects the references that Xen 4.17 loses', () => {

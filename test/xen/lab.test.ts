@@ -250,6 +250,46 @@ reset_vcpu 1 -> ok
 initialise 1 F3 user=F1 mode=user preempt=0 -> preempted
 `;
 
+/** A second domain: a table by force, one by one; a reset that is interrupted; and the end of a base pointer (rules 16.7). */
+const ENDED = `pvmmu 1
+
+program by-force
+machine x86_64 frames=8
+mmu_update B1[1] 0 -> ok
+mmu_update B1[2] 0 -> ok
+mmu_update F1[1] B3|P -> ok
+mmu_update F2[0] F1|P -> ok
+pin L4 F1 -> ok
+pin L4 F2 -> ok
+mmu_update F1[0] F2|P -> EINVAL
+unpin B4 -> ok
+destroy preempt=0 -> preempted
+pin L1 F3 -> dead
+final F1 L4 pinned [1]=B3|P|US
+final F2 L4 pinned [0]=F1|P|US
+final B1 L1 [0]=F0|P|RW|US|G [3]=F3|P|RW|US|G [4]=F4|P|RW|US|G [5]=F5|P|RW|US|G [6]=F6|P|RW|US|G [7]=F7|P|RW|US|G
+
+program page-by-page
+machine x86_64 frames=2
+${'destroy preempt=0 -> preempted\n'.repeat(19)}destroy -> ok
+destroy -> ok
+
+program reset
+machine x86_64 frames=8 vcpus=3
+mmu_update B1[1] 0 -> ok
+mmu_update B1[2] 0 -> ok
+mmu_update F1[3] F2|P -> ok
+reset_vcpu 1 -> ok
+initialise 1 F1 preempt=0 -> preempted
+resume -> ok
+reset_vcpu 3 -> EINVAL
+reset_vcpu 1 preempt=0 -> preempted
+reset_vcpu 1 -> ok
+initialise 1 F1 user=F1 -> ok
+destroy preempt=0 -> preempted
+destroy -> ok
+`;
+
 describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
   test('answers as it was recorded, also where a QEMU is killed in between', async () => {
     let killed = 0;
@@ -289,6 +329,12 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     writeFileSync(join(folder, 'initialised.pvmmu'), INITIALISED);
     const { out } = await pvmmu(['xen', 'run', 'initialised.pvmmu'], undefined, folder);
     expect(lastLine(out)).toBe('xen: 4 programs, 4 equal; 51 operations, 51 equal');
+  });
+
+  test('resets vCPUs of a second domain and destroys it, frame by frame', async () => {
+    writeFileSync(join(folder, 'ended.pvmmu'), ENDED);
+    const { out } = await pvmmu(['xen', 'run', 'ended.pvmmu'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 3 programs, 3 equal; 43 operations, 43 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as mailbox from '../../src/xen/mailbox.js';
 import * as record from '../../src/program/record.js';
 import { printFinal } from '../../src/text/final-line.js';
-import { program } from './answers.js';
+import { domainProgram, program } from './answers.js';
 
 const HEADER = readFileSync('lab/batch.h', 'utf8');
 
@@ -41,6 +41,12 @@ describe('a batch', () => {
     expect(words.subarray(3, 11)).toEqual(one.code);
     expect([...words.subarray(11, 13)]).toEqual([1, 8 | (1 << 10) | (1 << 8) | (1 << 9)]);
     expect(words.length).toBe(1 + mailbox.requestWords(one) + mailbox.requestWords(assisted));
+  });
+
+  test('says which programs are an ordinary domain’s', () => {
+    const [, , flags] = mailbox.encodeBatch([domainProgram('clear_page F1')]);
+    expect(flags).toBe(8 | (2 << 10) | (1 << 12));
+    expect(HEADER).toContain('#define PROGRAM_DOMAIN (1 << 12) ');
   });
 
   test('gives back answers and final frames, without entries of Xen and frames that are gone', () => {

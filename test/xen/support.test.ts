@@ -1,11 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { parseProgram } from '../../src/text/parse.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
-import { CPU_MASK, CPU_SHIFT, operationStarts, RECORD } from '../../src/program/record.js';
+import {
+  CPU_MASK,
+  CPU_SHIFT,
+  OP_DESTROY,
+  OP_INITIALISE,
+  OP_PIN,
+  OP_RESET_VCPU,
+  OP_RESUME,
+  operationStarts,
+  RECORD,
+} from '../../src/program/record.js';
 import { LabAuthor } from '../../src/xen/draw.js';
 import { takesTheKernelAway } from '../../src/xen/guard.js';
 import { whyNot, writesHalfOfXensSlot } from '../../src/xen/support.js';
-import { program, XEN } from './answers.js';
+import { domainProgram, program, XEN } from './answers.js';
 
 /** A root that has the kernel. */
 const ROOT = ['mmu_update F1[511] B3|P|RW|US', 'update_va W1 0'];
@@ -50,6 +60,7 @@ describe('the lab runs', () => {
     for (let i = 0; i < 200; i++) {
       const { machine, code } = author.program(i);
       expect(whyNot({ machine, code }, XEN)).toBeUndefined();
+      if (!machine.hardwareDomain) continue;
       if (model.machine === machine) model.reset();
       else model.start(machine);
       for (const at of operationStarts(code)) {
@@ -101,7 +112,6 @@ describe('the lab cannot run', () => {
   });
 
   test.each([
-    ['x86_64 frames=8', 'an ordinary domain'],
     ['x86_64 frames=8 domain=hardware build=debug', 'a debug build'],
     ['x86_64 frames=40 domain=hardware', '1 to 31 frames'],
     ['x86_64 frames=8 domain=hardware linear=off', 'without linear'],
@@ -109,6 +119,65 @@ describe('the lab cannot run', () => {
   ])('machine %s', (machine, why) => {
     const one = parseProgram(`pvmmu 1\nprogram test\nmachine ${machine}\nclear_page F1 -> ?`);
     expect(whyNot(one, XEN)).toContain(why);
+  });
+});
+
+describe('of an ordinary domain the lab runs', () => {
+  test.each([
+    [['mmu_update B4[511] 0', 'unpin B4', 'copy_page F1 B1']],
+    [['pin L2 F2 preempt=0', 'resume preempt=0', 'mmu_update F2[1] F1|P preempt=0']],
+    [['mmuext_op_list', '  pin L1 F1', '  clear_page F2', 'end -> ?']],
+    [['reset_vcpu 1 preempt=0', 'reset_vcpu 1', 'initialise 1 F1 user=F2 mode=user preempt=0']],
+    [['destroy preempt=0', 'pin L1 F1', 'destroy', 'destroy']],
+    [['unpin B4', 'destroy preempt=0', 'destroy preempt=0']],
+  ])('%j', (lines) => {
+    expect(whyNot(domainProgram(...lines), XEN)).toBeUndefined();
+  });
+
+  test.each([
+    [['update_va W1 0'], 'update_va, which a domain has to do itself'],
+    [['store W1[3] F1|P'], 'store, which a domain has to do itself'],
+    [['new_baseptr B4'], 'new_baseptr, which a domain has to do itself'],
+    [['mmuext_op_list', '  pin L1 F1', '  new_baseptr B4', 'end -> ?'], 'new_baseptr, which'],
+    [['mmu_update_list fd=io', '  mmu_update F1[0] 0', 'end -> ?'], 'a list that names another domain'],
+    [['cpu1: pin L1 F1'], 'a vCPU of an ordinary domain besides vCPU 0'],
+    [['reset_vcpu 0'], 'resets vCPU 0'],
+    [['destroy preempt=1'], 'an interruption besides preempt=0'],
+    // The cleanup of F2 stands with dom0's vCPU, not with the domain's.
+    [
+      ['mmu_update B1[2] 0', 'pin L2 F2', 'unpin F2 preempt=0', 'destroy'],
+      'ends before vCPU 0 has cleaned up',
+    ],
+  ])('not %j', (lines, why) => {
+    expect(whyNot(domainProgram(...lines), XEN)).toContain(why);
+  });
+
+  test('nothing on another release of Xen, or a 32-bit one', () => {
+    const one = domainProgram('pin L1 F1');
+    const why = 'an ordinary domain, which the lab makes on Xen 4.17 for x86_64 alone';
+    expect(whyNot(one, { ...XEN, version: '4.18.1' })).toContain(why);
+    const narrow = parseProgram('pvmmu 1\nprogram test\nmachine x86_32 frames=8\nclear_page F1 -> ?');
+    expect(whyNot(narrow, { ...XEN, arch: 'x86_32', paeXenSlot: 428 })).toContain(why);
+  });
+
+  test('programs in which vCPUs are reset and the domain comes to its end, drawn for it', () => {
+    const author = new LabAuthor(XEN, 'second');
+    const seen = new Map<number, number>();
+    for (let i = 0; i < 1200; i += 10) {
+      const { machine, code } = author.program(i); // one in ten is
+      expect(machine.hardwareDomain).toBe(false);
+      expect(whyNot({ machine, code }, XEN)).toBeUndefined();
+      for (const at of operationStarts(code)) {
+        const opcode = code[at]! & 0xff;
+        seen.set(opcode, (seen.get(opcode) ?? 0) + 1);
+      }
+    }
+    for (const opcode of [OP_DESTROY, OP_RESET_VCPU, OP_INITIALISE, OP_RESUME, OP_PIN])
+      expect(seen.get(opcode)).toBeGreaterThan(10);
+    const other = new LabAuthor({ ...XEN, version: '4.18.1' }, 'second');
+    expect(Array.from({ length: 40 }, (_, i) => other.program(i).machine.hardwareDomain)).not.toContain(
+      false,
+    );
   });
 });
 
