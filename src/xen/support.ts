@@ -1,4 +1,4 @@
-/** Which programs the lab can run: those of a dom0 whose calls an event interrupts at once or not at all. */
+/** Which programs the lab can run: those of a dom0, or of a second domain, whose calls an event interrupts at once or not at all. */
 import { mfnOf, P } from '../../models/x86/entry.js';
 import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
