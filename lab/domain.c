@@ -4,7 +4,8 @@
  */
 #include "lab.h"
 
-#define BOOT_FRAMES 10 /* B1 to B4 and six without a name, of which the last but two are L1 tables (docs/format.md) */
+/* B1 to B4, and six without a name, of which two are the L1 tables before and behind B1 (docs/format.md). */
+#define BOOT_FRAMES 10
 #define L1_BEFORE 7
 #define L1_BEHIND 8
 #define TABLE_FLAGS (P | RW | US | 0x20)
@@ -73,13 +74,19 @@ static int create(u32 vcpus, u32 pages)
 	return 1;
 }
 
-/* Its frames, in the order of their names: in this order Xen takes them back (rules 16.7). */
+static struct mmu_update entry_of(ulong table, u32 slot, ulong mfn, u64 flags)
+{
+	return (struct mmu_update){table * PAGE + slot * sizeof(u64), mfn * PAGE | flags};
+}
+
+/* Its frames, in the order of their names, in which Xen takes them back (rules 16.7), with what the boot tables hold. */
 static int populate(u32 wanted)
 {
+	static struct mmuext_op clear[BOOT_FRAMES + FRAMES_MAX];
+	static struct mmu_update updates[FRAMES_MAX + 5];
 	ulong mfns[BOOT_FRAMES + FRAMES_MAX];
 	struct xen_memory_reservation all = {mfns, BOOT_FRAMES + wanted, 0, 0, subject};
-	static struct mmuext_op ops[BOOT_FRAMES + FRAMES_MAX + 1];
-	static struct mmu_update updates[FRAMES_MAX + 5];
+	struct mmuext_op pin = {MMUEXT_PIN_L1_TABLE + 3, 0, 0};
 	u32 count = 0;
 
 	for (u32 i = 0; i < BOOT_FRAMES + wanted; i++)
@@ -91,19 +98,19 @@ static int populate(u32 wanted)
 	frames = wanted;
 	for (u32 i = 0; i < frames; i++) {
 		frame_mfn[i] = mfns[BOOT_FRAMES + i];
-		updates[count++] = (struct mmu_update){boot_mfn[1] * PAGE + i * 8, frame_mfn[i] * PAGE | WINDOW_FLAGS};
+		updates[count++] = entry_of(boot_mfn[1], i, frame_mfn[i], WINDOW_FLAGS);
 	}
-	updates[count++] = (struct mmu_update){boot_mfn[2] * PAGE, mfns[L1_BEFORE] * PAGE | TABLE_FLAGS};
-	updates[count++] = (struct mmu_update){boot_mfn[2] * PAGE + 8, boot_mfn[1] * PAGE | TABLE_FLAGS};
-	updates[count++] = (struct mmu_update){boot_mfn[2] * PAGE + 16, mfns[L1_BEHIND] * PAGE | TABLE_FLAGS};
-	updates[count++] = (struct mmu_update){boot_mfn[3] * PAGE + 510 * 8, boot_mfn[2] * PAGE | TABLE_FLAGS};
-	updates[count++] = (struct mmu_update){boot_mfn[4] * PAGE + 511 * 8, boot_mfn[3] * PAGE | TABLE_FLAGS};
+	updates[count++] = entry_of(boot_mfn[2], 0, mfns[L1_BEFORE], TABLE_FLAGS);
+	updates[count++] = entry_of(boot_mfn[2], 1, boot_mfn[1], TABLE_FLAGS);
+	updates[count++] = entry_of(boot_mfn[2], 2, mfns[L1_BEHIND], TABLE_FLAGS);
+	updates[count++] = entry_of(boot_mfn[3], 510, boot_mfn[2], TABLE_FLAGS);
+	updates[count++] = entry_of(boot_mfn[4], 511, boot_mfn[3], TABLE_FLAGS);
 	for (u32 i = 0; i < all.nr_extents; i++)
-		ops[i] = (struct mmuext_op){MMUEXT_CLEAR_PAGE, mfns[i], 0};
-	ops[all.nr_extents] = (struct mmuext_op){MMUEXT_PIN_L1_TABLE + 3, boot_mfn[4], 0};
-	if (hypercall(__HYPERVISOR_mmuext_op, (ulong)ops, all.nr_extents, 0, subject) ||
+		clear[i] = (struct mmuext_op){MMUEXT_CLEAR_PAGE, mfns[i], 0};
+	pin.arg1 = boot_mfn[4];
+	if (hypercall(__HYPERVISOR_mmuext_op, (ulong)clear, all.nr_extents, 0, subject) ||
 	    hypercall(__HYPERVISOR_mmu_update, (ulong)updates, count, 0, subject | (subject + 1) << 16) ||
-	    hypercall(__HYPERVISOR_mmuext_op, (ulong)(ops + all.nr_extents), 1, 0, subject))
+	    hypercall(__HYPERVISOR_mmuext_op, (ulong)&pin, 1, 0, subject))
 		die("the second domain cannot be built");
 	return 1;
 }
