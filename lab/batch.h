@@ -2,9 +2,10 @@
  * How programs come into the lab and answers out of it: through the boot module, which lies in memory that
  * the host can read and write while the lab runs (src/xen/mailbox.ts is the other side). All words have 32 bits.
  *
- *	page 0      MAGIC  version  request  answered  program  operation
+ *	page 0      MAGIC  version  request  answered  program  operation  frame_table
  *	            `request` is the number of the newest batch, written by the host, `answered` that of the
- *	            newest one that is done; `program` and `operation` say what runs now
+ *	            newest one that is done; `program` and `operation` say what runs now; the host sets
+ *	            `frame_table` once FRAME_TABLE is mapped (src/xen/frame-table.ts)
  *	slot 0, 1   REQUEST_BYTES of programs, then ANSWER_BYTES of answers; batch n uses slot n % 2
  *
  * A request is its number of programs, then of each
@@ -16,6 +17,8 @@
  *
  *	status, operation, lost, records   where it was stopped; frames that keep a reference, one bit each
  *	an answer for each record          as in models/x86/result.ts
+ *	frames times, if frame_table is set:  what Xen's frame table says of F0.., COUNT_WORDS each:
+ *	    general, type low, type high, table
  *	frames + 1 times:                  F0.., then B1, as XEN_DOMCTL_getpageframeinfo3 and memory have them
  *	    type, entries                  type word, or GONE; then of each non-zero entry
  *	        slot, low, high            frame numbers as in the program; NAMELESS for all others
@@ -50,8 +53,11 @@
 /* Type of a frame that is not the guest's any more. */
 #define GONE 0xf0000000u
 
+/* Words of struct page_info (xen.h), the kernel's own mapping not counted. */
+#define COUNT_WORDS 4
+
 struct batch_head {
-	u32 magic, version, request, answered, program, operation;
+	u32 magic, version, request, answered, program, operation, frame_table;
 };
 
 /* A record and its word 0, options and opcodes: src/program/record.ts. */

@@ -106,6 +106,7 @@ int domctl(struct xen_domctl *op);
 int frame_types(u32 *types);
 u32 *put_frame(u32 *out, u32 type, const u64 *entries);
 int state_prepare(u32 wanted, u32 vcpus, int assist);
+u32 *state_counts(u32 *out);
 u32 *state_report(u32 *out);
 u32 state_restore(void);
 void let_go_of_vcpu(void);

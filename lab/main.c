@@ -88,6 +88,8 @@ static u32 *run(const u32 *request, u32 *answer)
 	if (flags & PROGRAM_MARKED)
 		print("lab: over\n");
 	out += count;
+	if (head->frame_table)
+		out = state_counts(out);
 	if (subject != DOMID_SELF) {
 		out = domain_report(out);
 		answer[2] = domain_restore();
@@ -101,7 +103,7 @@ static u32 *run(const u32 *request, u32 *answer)
 /* The most words that a program's answer takes. */
 static u32 most_words(const u32 *request)
 {
-	return 4 + request[0] + ((request[1] & PROGRAM_FRAMES) + 1) * (2 + 3 * ENTRIES);
+	return 4 + request[0] + ((request[1] & PROGRAM_FRAMES) + 1) * (COUNT_WORDS + 2 + 3 * ENTRIES);
 }
 
 static void run_batch(u32 number)
@@ -149,6 +151,7 @@ void lab_main(const struct start_info *info)
 			die("the boot module is in pieces");
 	print_number("lab: ready, module at ", pte_of((u8 *)head) & PFN_MASK);
 	print_number(" slot ", pae_xen_slot);
+	print_number(" root ", ROOT);
 	print("\n");
 	for (;;) {
 		if (head->request == head->answered) {

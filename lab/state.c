@@ -92,6 +92,24 @@ u32 *put_frame(u32 *out, u32 type, const u64 *entries)
 	return out;
 }
 
+/* What Xen's frame table says. The kernel's own mapping of a frame, which is not counted, is a general reference. */
+u32 *state_counts(u32 *out)
+{
+#if IS64
+	const struct page_info *table = (const struct page_info *)FRAME_TABLE;
+
+	for (u32 i = 0; i < frames; i++) {
+		struct page_info page = table[frame_mfn[i]];
+
+		*out++ = page.count_info - (subject == DOMID_SELF && !((gone | dropped) & 1u << i));
+		*out++ = page.type_info;
+		*out++ = page.type_info >> 32;
+		*out++ = page.table;
+	}
+#endif
+	return out;
+}
+
 u32 *state_report(u32 *out)
 {
 	u32 types[FRAMES_MAX + BOOT_TABLES];

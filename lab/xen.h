@@ -162,6 +162,16 @@ struct xen_domctl {
 	} u;
 };
 
+/*
+ * Xen's own, which no guest sees: the host maps the frame table into the last 2 MiB of the machine-to-physical table's
+ * first GiB, which all roots share and guests may read.
+ */
+#define FRAME_TABLE 0xffff80003fe00000ul
+struct page_info {
+	u64 list, count_info, type_info;
+	u32 owner, table;
+};
+
 struct trap_info {
 	u8 vector, flags;
 	u16 cs;

@@ -29,7 +29,8 @@ const EXIT_INTERRUPTED = 130;
 /** `pvmmu xen fuzz`: exit status 0 if real Xen and both models agree, 1 if not, 130 after Ctrl-C. */
 export async function fuzzXen(farm: Farm, options: XenCommandOptions, signal: AbortSignal): Promise<void> {
   const seed = options.seed ?? randomBytes(4).toString('hex');
-  console.log(`Fuzzing ${nameOf(farm.build)} ${farm.build.arch}, against both models. Seed ${seed}`);
+  const counts = farm.build.showsCounts ? '' : ' (its frame table cannot be read)';
+  console.log(`Fuzzing ${nameOf(farm.build)} ${farm.build.arch}${counts}, against both models. Seed ${seed}`);
   for (const { id, class: kind } of options.defect ?? [])
     if (kind === OUT_OF_REACH)
       console.log(`${id} is of class ${kind} (${CLASS_WORDS[kind]}), which the lab cannot bring about.`);

@@ -8,7 +8,7 @@ import { ProgramCollector } from '../text/parse.js';
 import { HEADER, printProgram } from '../text/print.js';
 import { readProgramText } from '../text/read.js';
 import type { Farm, Outcome } from '../xen/farm.js';
-import { type Difference, differences, type Expectation, Oracle } from '../xen/oracle.js';
+import { type Difference, differences, type Expectation, Oracle, type Prediction } from '../xen/oracle.js';
 import { whyNot } from '../xen/support.js';
 import { requireNew, writeNew } from './output.js';
 import type { Farms } from './xen-farms.js';
@@ -112,9 +112,10 @@ class Run {
       if (result.kind !== 'answered') console.log(result.lines.map((line) => `  ${line}`).join('\n'));
       return;
     }
-    const found = differences(program, this.expectation(program), result.answer);
+    const model = this.oracle.expect({ code: program.code, machine: this.asShipped(program.machine) });
+    const found = differences(program, told(program, model), result.answer);
     if (result.answer.lost !== 0) this.losing++;
-    this.judgeLosses(place, program, result.answer.lost);
+    if (model.lost !== result.answer.lost) sayLosses(place, result.answer.lost);
     this.equalOperations +=
       operations - new Set(found.map((one) => one.operation).filter((i) => i < operations)).size;
     if (found.length === 0) {
@@ -126,24 +127,6 @@ class Run {
     for (const difference of found) console.log(differenceText(place, difference));
     const again = await farm.run({ ...program, marked: true });
     if (again.kind === 'answered') for (const line of messageLines(again.answer.messages)) console.log(line);
-  }
-
-  /** A text says nothing of lost references, the reference model does. */
-  private judgeLosses(place: string, { code, machine }: Program, lost: number): void {
-    const expected = this.oracle.expect({ code, machine: this.asShipped(machine) }).lost;
-    if (expected === lost) return;
-    const what = lost === 0 ? 'keeps no reference' : 'keeps references that nobody can drop';
-    console.log(`${place}: real Xen ${what}, unlike the reference model; see docs/real-xen.md`);
-  }
-
-  /** The text's answers and final lines, and the reference model's where the text has none. */
-  private expectation(program: Program): Expectation {
-    const { expected, finals, code } = program;
-    const silent = finals.length === 0 || operationStarts(code).some((at) => expected[at / 8] === UNKNOWN);
-    if (!silent) return { results: expected, finals };
-    const model = this.oracle.expect({ code, machine: this.asShipped(program.machine) });
-    const results = model.results.map((answer, i) => (expected[i] === UNKNOWN ? answer : expected[i]!));
-    return { results, finals: finals.length === 0 ? model.finals : finals };
   }
 
   private asShipped(machine: Machine): Machine {
@@ -163,6 +146,17 @@ class Run {
     );
     process.exitCode = programs > 0 && differing === 0 ? 0 : 1;
   }
+}
+
+/** The text's answers and final lines, and the reference model's where the text has none, as of what no text says. */
+function told({ expected, finals }: Program, model: Prediction): Expectation {
+  const results = model.results.map((answer, i) => (expected[i] === UNKNOWN ? answer : expected[i]!));
+  return { ...model, results, finals: finals.length === 0 ? model.finals : finals };
+}
+
+function sayLosses(place: string, lost: number): void {
+  const what = lost === 0 ? 'keeps no reference' : 'keeps references that nobody can drop';
+  console.log(`${place}: real Xen ${what}, unlike the reference model; see docs/real-xen.md`);
 }
 
 function differenceText(place: string, { operation, what, expected, got }: Difference): string {

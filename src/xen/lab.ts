@@ -7,6 +7,7 @@ import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeSync } f
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arch } from '../program/machine.js';
 import { XenConsole } from './console.js';
+import { showFrameTable } from './frame-table.js';
 import type { BootFiles } from './installation.js';
 import {
   ANSWER_BYTES,
@@ -14,6 +15,7 @@ import {
   encodeBatch,
   HEAD_ANSWERED,
   HEAD_BYTES,
+  HEAD_FRAME_TABLE,
   HEAD_OPERATION,
   HEAD_PROGRAM,
   HEAD_REQUEST,
@@ -54,7 +56,7 @@ const STUCK_SECONDS = 30;
 const LAST_WORDS_MS = 500;
 const LAST_WORD = /Manual reset required/;
 const POLL_MS = 1;
-const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+)/;
+const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+) root ([0-9a-f]+)/;
 const BANNER = /\(XEN\) Xen version (\S+ \([^)]*\)|\S+).* debug=([yn])/;
 
 export class Lab {
@@ -65,6 +67,7 @@ export class Lab {
   private version = '';
   private debug = false;
   private slot = 0;
+  private root = 0;
   private sent = 0;
   private dead = false;
   private readonly exited: Promise<void>;
@@ -99,7 +102,8 @@ export class Lab {
       await sleep(POLL_MS * 10);
     }
     lab.memory = openSync(memoryFile(child.pid!), 'r+');
-    lab.build = { arch, version: lab.version, debug: lab.debug, paeXenSlot: lab.slot };
+    const showsCounts = arch === 'x86_64' && lab.showsFrameTable();
+    lab.build = { arch, version: lab.version, debug: lab.debug, paeXenSlot: lab.slot, showsCounts };
     return lab;
   }
 
@@ -167,7 +171,21 @@ export class Lab {
     const at = this.slotAddress(number) + REQUEST_BYTES;
     const [, used] = this.words(at, 2);
     if (used! > ANSWER_BYTES / 4) throw new Error('the lab has overrun its answers');
-    return decodeBatch(this.words(at, used!), programs);
+    return decodeBatch(this.words(at, used!), programs, this.build.showsCounts);
+  }
+
+  private showsFrameTable(): boolean {
+    const word = (address: bigint): bigint => {
+      const bytes = new BigUint64Array(1);
+      readSync(this.memory, bytes, 0, 8, address);
+      return bytes[0]!;
+    };
+    const write = (address: bigint, value: bigint): void => {
+      writeSync(this.memory, BigUint64Array.of(value), 0, 8, Number(address));
+    };
+    const isShown = showFrameTable({ word, write }, this.root);
+    if (isShown) this.write(this.module + HEAD_FRAME_TABLE * 4, Int32Array.of(1));
+    return isShown;
   }
 
   private slotAddress(number: number): number {
@@ -197,6 +215,7 @@ export class Lab {
     const ready = READY.exec(line);
     if (!ready) return;
     this.slot = Number.parseInt(ready[2]!, 16);
+    this.root = Number.parseInt(ready[3]!, 16);
     this.module = Number.parseInt(ready[1]!, 16);
   }
 }

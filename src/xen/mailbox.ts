@@ -5,6 +5,7 @@
 import { type FinalFrame } from '../program/program.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
 import { RECORD } from '../program/record.js';
+import { COUNT_WORDS, countsIn, countsOfGone } from './frame-table.js';
 import { hasName } from '../text/naming.js';
 import { A, D, mfnOf } from '../../models/x86/entry.js';
 import { type Level, TYPE_L4 } from '../../models/x86/page-type.js';
@@ -24,7 +25,8 @@ export const HEAD_REQUEST = 2;
 export const HEAD_ANSWERED = 3;
 export const HEAD_PROGRAM = 4;
 export const HEAD_OPERATION = 5;
-export const HEAD_WORDS = 6;
+export const HEAD_FRAME_TABLE = 6;
+export const HEAD_WORDS = 7;
 
 export const FRAMES_MAX = 31;
 const FLAG_ASSIST = 1 << 8;
@@ -65,6 +67,8 @@ export interface LabAnswer {
   readonly lost: number;
   /** F0.., then B1; but not a frame that is not the guest's any more. */
   readonly finals: readonly FinalFrame[];
+  /** What Xen's frame table says of F0.., where it can be seen (frame-table.ts). */
+  readonly counts?: readonly string[];
   /** Of a marked program: what Xen said, and during which operation. */
   readonly messages?: readonly { readonly operation: number; readonly text: string }[];
 }
@@ -96,8 +100,12 @@ export function encodeBatch(programs: readonly LabProgram[]): Int32Array {
 }
 
 /** Answers to the first programs of a batch: as many as the lab had room for. */
-export function decodeBatch(words: Int32Array, programs: readonly LabProgram[]): LabAnswer[] {
-  const reader = new AnswerReader(words, 2);
+export function decodeBatch(
+  words: Int32Array,
+  programs: readonly LabProgram[],
+  withCounts: boolean,
+): LabAnswer[] {
+  const reader = new AnswerReader(words, 2, withCounts);
   return programs.slice(0, words[0]).map(({ machine }) => reader.answer(machine));
 }
 
@@ -105,6 +113,7 @@ class AnswerReader {
   constructor(
     private readonly words: Int32Array,
     private at: number,
+    private readonly withCounts: boolean,
   ) {}
 
   answer(machine: Machine): LabAnswer {
@@ -114,14 +123,21 @@ class AnswerReader {
     const results = words.slice(this.at, this.at + records!);
     this.at += records!;
     const stopped = STOPPED[status!] || undefined;
+    const answer = { stopped, operations: operations!, results, lost: lost! };
+    if (stopped === 'exhausted') return { ...answer, finals: [] };
+    const countsAt = this.at;
+    if (this.withCounts) this.at += machine.frames * COUNT_WORDS;
     const finals: FinalFrame[] = [];
-    if (stopped !== 'exhausted') {
-      for (let i = 0; i <= machine.frames; i++) {
-        const final = this.final(machine, i < machine.frames ? FIRST_FRAME_MFN + i : BOOT_MFN.B1);
-        if (final) finals.push(final);
+    const counts: string[] = [];
+    for (let i = 0; i <= machine.frames; i++) {
+      const final = this.final(machine, i < machine.frames ? FIRST_FRAME_MFN + i : BOOT_MFN.B1);
+      if (final) finals.push(final);
+      if (this.withCounts && i < machine.frames) {
+        const at = countsAt + i * COUNT_WORDS;
+        counts.push(final ? countsIn(words, at) : countsOfGone(words[at]!));
       }
     }
-    return { stopped, operations: operations!, results, lost: lost!, finals };
+    return { ...answer, finals, ...(this.withCounts && { counts }) };
   }
 
   /** What a `final` line says of the frame (docs/format.md), from its type word and all its entries. */

@@ -9,6 +9,7 @@ import { finalFrameOf, sameFinal } from '../replay/final-frame.js';
 import { printFinal } from '../text/final-line.js';
 import { printOperation } from '../text/print.js';
 import { printResult } from '../text/result.js';
+import { countsOf } from './frame-table.js';
 import type { LabAnswer, LabProgram } from './mailbox.js';
 import { keptAfterTakeDown } from './take-down.js';
 
@@ -16,6 +17,8 @@ import { keptAfterTakeDown } from './take-down.js';
 export interface Expectation {
   readonly results: Int32Array;
   readonly finals: readonly FinalFrame[];
+  /** What Xen's frame table is to say of F0.., in the words of frame-table.ts. */
+  readonly counts?: readonly string[];
 }
 
 /** What a model says, all of it. */
@@ -61,7 +64,8 @@ export class Oracle {
         model.run(code, at, results);
       }
       const finals = finalMfns(machine).map((mfn) => finalFrameOf(model, mfn, false));
-      return { results, finals, lost: keptAfterTakeDown(model) };
+      const counts = frameMfns(machine).map((mfn) => countsOf(model, mfn));
+      return { results, finals, counts, lost: keptAfterTakeDown(model) };
     } catch (error) {
       model.start(machine); // whatever state it is in
       throw new GaveUp(operation, error);
@@ -69,8 +73,12 @@ export class Oracle {
   }
 }
 
-function finalMfns({ frames }: Machine): number[] {
-  return [...Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i), BOOT_MFN.B1];
+function frameMfns({ frames }: Machine): number[] {
+  return Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
+}
+
+function finalMfns(machine: Machine): number[] {
+  return [...frameMfns(machine), BOOT_MFN.B1];
 }
 
 /**
@@ -80,7 +88,7 @@ function finalMfns({ frames }: Machine): number[] {
 export function differences(
   { machine, code }: LabProgram,
   expected: Expectation,
-  { results, finals, stopped, operations }: LabAnswer,
+  { results, finals, counts, stopped, operations }: LabAnswer,
 ): Difference[] {
   const found: Difference[] = [];
   const starts = operationStarts(code);
@@ -105,6 +113,11 @@ export function differences(
       expected: printFinal(final, machine),
       got: printFinal(got, machine),
     });
+  }
+  for (const [i, told] of (counts && expected.counts)?.entries() ?? []) {
+    const operation = starts.length;
+    const [due, got] = [`F${i}: ${told}`, `F${i}: ${counts![i]}`];
+    if (due !== got) found.push({ operation, what: 'final', expected: due, got });
   }
   return found;
 }

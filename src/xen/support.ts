@@ -23,6 +23,8 @@ export interface XenBuild {
   readonly debug: boolean;
   /** x86_32: first slot of the slot-3 L2 that belongs to Xen. */
   readonly paeXenSlot: number;
+  /** Its frame table can be seen (frame-table.ts). */
+  readonly showsCounts: boolean;
 }
 
 const LIST_MAX = 128;

@@ -5,7 +5,13 @@ import type { XenBuild } from '../../src/xen/support.js';
 import { parseProgram } from '../../src/text/parse.js';
 import type { Program } from '../../src/program/program.js';
 
-export const XEN: XenBuild = { arch: 'x86_64', version: '4.17.7', debug: false, paeXenSlot: 512 };
+export const XEN: XenBuild = {
+  arch: 'x86_64',
+  version: '4.17.7',
+  debug: false,
+  paeXenSlot: 512,
+  showsCounts: true,
+};
 
 const oracle = new Oracle(new ReferenceModel());
 
@@ -27,6 +33,6 @@ export function domainProgram(...lines: string[]): Program {
 
 /** What a Xen answers that does as the reference model says. */
 export function answerTo(one: LabProgram): LabAnswer {
-  const { results, finals, lost } = oracle.expect(one);
-  return { stopped: undefined, operations: results.length, results, lost, finals };
+  const { results, finals, counts, lost } = oracle.expect(one);
+  return { stopped: undefined, operations: results.length, results, lost, finals, counts: counts! };
 }

@@ -38,6 +38,18 @@ describe('a judge of real Xen', () => {
     expect(judged(one, { finals })?.failure).toMatchObject({ kind: 'state', operation: 2 });
   });
 
+  test('sees a count in Xen’s frame table that is another, though nothing else shows it', () => {
+    const one = program('update_va W1 F1|P', 'pin L1 F1');
+    const counts = answerTo(one).counts!.with(1, 'L1, general count 4, type count 1, pinned, validated');
+    expect(judged(one, { counts })?.failure).toMatchObject({
+      kind: 'state',
+      operation: 2,
+      message:
+        'real Xen ends with "F1: L1, general count 4, type count 1, pinned, validated", ' +
+        'the reference model with "F1: L1, general count 3, type count 1, pinned, validated"',
+    });
+  });
+
   test('does not compare the end of a program that was not run to its end', () => {
     const one = program('update_va W1 F1|P', 'pin L1 F1', 'pin L1 F2');
     const results = Int32Array.of(OK, OK, OK);

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import * as mailbox from '../../src/xen/mailbox.js';
 import * as record from '../../src/program/record.js';
 import { printFinal } from '../../src/text/final-line.js';
+import { BOOT_MFN, FIRST_FRAME_MFN } from '../../src/program/machine.js';
+import { COUNT_WORDS } from '../../src/xen/frame-table.js';
 import { domainProgram, program } from './answers.js';
 
 const HEADER = readFileSync('lab/batch.h', 'utf8');
@@ -17,10 +19,10 @@ function defined(name: string): number {
 }
 
 describe('both sides of the mailbox', () => {
-  test.each(['MAGIC', 'VERSION', 'SLOTS', 'REQUEST_BYTES', 'ANSWER_BYTES', 'FRAMES_MAX'])(
+  test.each(['MAGIC', 'VERSION', 'SLOTS', 'REQUEST_BYTES', 'ANSWER_BYTES', 'FRAMES_MAX', 'COUNT_WORDS'])(
     'have the same %s',
     (name) => {
-      expect(defined(name)).toBe(new Map(Object.entries(mailbox)).get(name));
+      expect(defined(name)).toBe(new Map(Object.entries({ ...mailbox, COUNT_WORDS })).get(name));
     },
   );
 
@@ -61,7 +63,7 @@ describe('a batch', () => {
       ...Array.from({ length: 5 }, () => nothing).flat(),
       ...[0x10000000, 0],
     );
-    const [answer] = mailbox.decodeBatch(words, [one]);
+    const [answer] = mailbox.decodeBatch(words, [one], false);
     expect(answer).toMatchObject({ stopped: undefined, operations: 1, lost: 0b100 });
     expect([...answer!.results]).toEqual([22]);
     const finals = answer!.finals.map((final) => printFinal(final, one.machine));
@@ -73,9 +75,25 @@ describe('a batch', () => {
     expect(finals.at(-1)).toBe('final B1 L1');
   });
 
+  test('gives back what Xen’s frame table says of the frames, before what they hold', () => {
+    const { machine, code } = program('clear_page F1');
+    const one = { machine: { ...machine, frames: 2 }, code };
+    const counts = [...[3, 2, 0x4d000000, 0xffff8005 | 0], ...[0, 7, 0x4d000000, 0]];
+    const finals = [...[0x20000000, 0], ...[0xf0000000 | 0, 0], ...[0x10000000, 0]];
+    const words = Int32Array.of(1, 99, ...[0, 1, 0, 1, 0], ...counts, ...finals);
+    const [answer] = mailbox.decodeBatch(words, [one], true);
+    expect(answer!.counts).toEqual([
+      'L2, general count 3, type count 2, pinned, validated, partial from 5 (set), linear count -1',
+      'gone, general count 0',
+    ]);
+    expect(answer!.finals.map(({ mfn }) => mfn)).toEqual([FIRST_FRAME_MFN, BOOT_MFN.B1]);
+  });
+
   test('of which the lab has answered a part gives that part', () => {
     const one = program('clear_page F1');
     const words = Int32Array.of(1, 9, 3, 0, 0, 0);
-    expect(mailbox.decodeBatch(words, [one, one])).toMatchObject([{ stopped: 'exhausted', finals: [] }]);
+    expect(mailbox.decodeBatch(words, [one, one], true)).toMatchObject([
+      { stopped: 'exhausted', finals: [] },
+    ]);
   });
 });
