@@ -1,4 +1,6 @@
 /** The subset as commands of fast-check that run on a model, drawn as someone would write them. */
+import { Panel } from '../../src/fuzz/panel.js';
+import { trialsOf } from '../../src/fuzz/trials.js';
 import type { Lockstep } from '../../src/lockstep/lockstep.js';
 import { fc } from '../../src/fastcheck/index.js';
 import { encodeAll } from '../../src/exhaustive/scope.js';
@@ -53,6 +55,26 @@ export function runCommands(
   });
   fc.assert(property, { seed: 1, numRuns: count });
   return operationsRun;
+}
+
+/** The same programs as `--lockstep digest` judges them: the reference model runs one in 64, by itself. */
+export function digestRun(frames: number): { begin: () => void; run: Run } {
+  const machine = subsetMachine(frames);
+  const court = { defects: new Set<never>(), alone: false, quirks: 'intended' } as const;
+  const panel = new Panel(court, trialsOf(court), 'digest');
+  const program = new Int32Array(PROGRAM * RECORD);
+  let length = 0;
+  let programs = 0;
+  return {
+    begin: () => (length = 0),
+    run: (code, at) => {
+      for (let i = 0; i < RECORD; i++) program[length++] = code[at + i]!;
+      if (length < program.length) return;
+      const failure = panel.judge({ machine, code: program }, programs, programs % 100 === 0);
+      if (failure) throw new Error(failure.message);
+      programs++;
+    },
+  };
 }
 
 /** Runs operations on both models with every invariant. */

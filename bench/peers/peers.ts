@@ -13,7 +13,7 @@ import { encodeAll } from '../../src/exhaustive/scope.js';
 import { Lockstep } from '../../src/lockstep/lockstep.js';
 import { RECORD } from '../../src/program/record.js';
 import { median } from '../figures.js';
-import { lockstepRun, runCommands } from './commands.js';
+import { digestRun, lockstepRun, runCommands } from './commands.js';
 import { explore } from './explore.js';
 import { type Count, cPeer, pythonPeer, spinPeer } from './others.js';
 import { runRandom, subsetMachine, subsetOperations } from './subset.js';
@@ -78,6 +78,11 @@ const judge = (code: Int32Array, at: number) => {
   both.run(code, at);
   return 0;
 };
+const sampled = digestRun(FRAMES);
+const judgeSampled = (code: Int32Array, at: number) => {
+  sampled.run(code, at);
+  return 0;
+};
 
 agree(`Answers to ${FEW} operations, a digest`, [
   ['pvmmu', runRandom(alphabet, FEW, reset, runOne)],
@@ -100,6 +105,10 @@ const rows: Row[] = [
   [
     'the same with fc.commands',
     rate(() => timed(undefined, () => runCommands(FRAMES, SLOTS, SEQUENCES, both.begin, judge))),
+  ],
+  [
+    'lockstep by digest, all invariants',
+    rate(() => timed(SOME, () => void runRandom(alphabet, SOME, sampled.begin, judgeSampled))),
   ],
   ['Python', python.random && rate(() => perSecond(python.random!(FRAMES, SLOTS, FEW)))],
   [

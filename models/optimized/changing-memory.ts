@@ -5,8 +5,10 @@ import { Memory } from './memory.js';
 
 /** The frame is not as it was at the start. */
 const DIRTY = 1;
+/** Nor are its contents, or may not be. */
+const REWRITTEN = 2;
 /** The last walk went through the frame. */
-const WALKED = 2;
+const WALKED = 4;
 /** No virtual address has this region number. */
 const NO_REGION = -1;
 
@@ -53,7 +55,7 @@ export class ChangingMemory extends Memory {
     for (let i = 0; i < this.dirtyCount; i++) {
       const mfn = this.dirtyFrames[i]!;
       this.restoreFrame(mfn);
-      this.restoreContents(mfn);
+      if ((this.marks(mfn) & REWRITTEN) !== 0) this.restoreContents(mfn);
       this.setMarks(mfn, 0);
     }
     this.dirtyCount = 0;
@@ -88,10 +90,11 @@ export class ChangingMemory extends Memory {
     this.setMarks(mfn, this.marks(mfn) | DIRTY);
   }
 
-  /** To be called when the frame's contents change, unless it is plainly dirty already. */
+  /** To be called when the frame's contents change, unless that they have is all that is marked. */
   private written(mfn: number): void {
     const marks = this.marks(mfn);
     if ((marks & DIRTY) === 0) this.becomesDirty(mfn);
+    if ((marks & REWRITTEN) === 0) this.setMarks(mfn, this.marks(mfn) | REWRITTEN);
     if ((marks & WALKED) !== 0) this.forgetWalk();
   }
 
@@ -119,7 +122,7 @@ export class ChangingMemory extends Memory {
   setEntry(mfn: number, slot: number, low: number, high: number): void {
     this.set(mfn, slot, low, high);
     this.changes.slot(mfn, slot);
-    if (this.marks(mfn) !== DIRTY) this.written(mfn);
+    if (this.marks(mfn) !== (DIRTY | REWRITTEN)) this.written(mfn);
   }
 
   zeroFrame(mfn: number): void {
@@ -134,6 +137,6 @@ export class ChangingMemory extends Memory {
 
   private wholeFrameChanged(mfn: number): void {
     this.changes.slot(mfn, WHOLE_FRAME);
-    if (this.marks(mfn) !== DIRTY) this.written(mfn);
+    if (this.marks(mfn) !== (DIRTY | REWRITTEN)) this.written(mfn);
   }
 }

@@ -29,6 +29,8 @@ const USED_WORDS = 10;
 const MARKS = 11;
 /** The operation that named it last among the changes. */
 const NAMED = 12;
+/** Where its contents at the start stand, in words of `Memory`; 0 where it has none. */
+const START_CONTENTS = 13;
 
 /** What is known of every frame (Xen: struct page_info), and how it was at the start. */
 export class FrameTable {
@@ -39,7 +41,7 @@ export class FrameTable {
   private given = new Int32Array(0);
 
   exists(mfn: number): boolean {
-    return mfn >>> 0 < this.limit;
+    return mfn >>> 0 < this.limit >>> 0; // of numbers without and with a sign V8 makes floating point
   }
 
   // Of frames that exist: a caller looks first.
@@ -164,6 +166,14 @@ export class FrameTable {
 
   protected setLastNamed(mfn: number, operation: number): void {
     this.frames[(mfn << FRAME_SHIFT) | NAMED] = operation;
+  }
+
+  protected startContentsOf(mfn: number): number {
+    return this.frames[(mfn << FRAME_SHIFT) | START_CONTENTS]!;
+  }
+
+  protected setStartContents(mfn: number, at: number): void {
+    this.frames[(mfn << FRAME_SHIFT) | START_CONTENTS] = at;
   }
 
   protected give(mfn: number): void {

@@ -50,8 +50,8 @@ export function singleUpdate(s: State, code: Int32Array, at: number, word: numbe
 
 /** Ends the call of a single request with this result. */
 function ended(s: State, code: Int32Array, at: number, result: number): number {
-  if (result === OK) s.work--;
   if (s.v.deferred === 0 && !s.updatedUpper && result !== RESTART) return result;
+  if (result === OK) s.work--;
   return settle(s, code, at, 0, 0, result) ? result : PREEMPTED;
 }
 

@@ -31,12 +31,11 @@ function getAllowed(s: State, low: number, high: number, fd: number): number {
   const mfn = frameOf(low, high);
   acceptedLow = low;
   if (fd !== FD_SELF || !s.owned(mfn)) return getForeign(s, low, mfn, fd);
-  if ((low & RW) !== 0 && !s.getWritable(mfn)) return EBUSY;
-  if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info(mfn) & INFO_SPECIAL) !== 0) {
-    if ((low & RW) !== 0) s.putWritable(mfn);
-    return EACCES;
-  }
-  s.getPage(mfn);
+  if ((low & RW) !== 0 && !s.makeWritable(mfn)) return EBUSY;
+  if ((low & CACHE_ATTRIBUTES) !== 0 && (s.info(mfn) & INFO_SPECIAL) !== 0) return EACCES;
+  s.touch(mfn);
+  s.addTypes(mfn, (low & RW) >> 1); // RW is bit 1
+  s.addGenerals(mfn, 1);
   return OK;
 }
 
@@ -65,7 +64,7 @@ function putPageFromL1e(s: State, low: number, high: number): void {
   if ((low & P) === 0) return;
   const mfn = frameOf(low, high);
   if (!s.owned(mfn)) return;
-  s.addTypes(mfn, 0 - ((low & RW) >> 1)); // RW is bit 1
+  s.addTypes(mfn, 0 - ((low & RW) >> 1));
   s.putPage(mfn);
 }
 

@@ -21,14 +21,13 @@ const PAGE_WORDS = BITMAP + SLOTS / 32;
 export class Memory extends FrameTable {
   words = new Int32Array(PAGE_WORDS);
   private end = PAGE_WORDS;
-  /** Start contents: for each frame with any, slot, low word and high word of its entries, one after another. */
-  private readonly startContents = new Map<number, Int32Array>();
+  /** Start contents, frame after frame: how many entries, then slot, low word and high word of each. */
+  private startContents = new Int32Array(0);
 
   /** Makes room for the contents of all frames, all zero. */
   protected clearContents(): void {
     this.words = new Int32Array(PAGE_WORDS);
     this.end = PAGE_WORDS;
-    this.startContents.clear();
   }
 
   low(mfn: number, slot: number): number {
@@ -62,13 +61,17 @@ export class Memory extends FrameTable {
   }
 
   protected zero(mfn: number): void {
+    const { words } = this;
     const page = this.page(mfn);
-    for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1)) {
-      this.words[page + (slot << 1)] = 0;
-      this.words[page + ((slot << 1) | 1)] = 0;
+    for (let used = this.usedWords(mfn); used !== 0; used &= used - 1) {
+      const word = lowestBit(used);
+      for (let bits = words[page + BITMAP + word]!; bits !== 0; bits &= bits - 1) {
+        const slot = (word << 5) | lowestBit(bits);
+        words[page + (slot << 1)] = 0;
+        words[page + ((slot << 1) | 1)] = 0;
+      }
+      words[page + BITMAP + word] = 0;
     }
-    for (let used = this.usedWords(mfn); used !== 0; used &= used - 1)
-      this.words[page + BITMAP + lowestBit(used)] = 0;
     this.setUsedWords(mfn, 0);
   }
 
@@ -119,20 +122,26 @@ export class Memory extends FrameTable {
   }
 
   protected keepContents(): void {
+    const kept = [0]; // no frame's begin there
     for (let mfn = 0; mfn < this.limit; mfn++) {
-      const entries: number[] = [];
+      const at = kept.length;
       for (let slot = this.next(mfn, 0); slot < SLOTS; slot = this.next(mfn, slot + 1))
-        entries.push(slot, this.low(mfn, slot), this.high(mfn, slot));
-      if (entries.length > 0) this.startContents.set(mfn, Int32Array.from(entries));
+        kept.push(slot, this.low(mfn, slot), this.high(mfn, slot));
+      if (kept.length === at) continue;
+      kept.splice(at, 0, (kept.length - at) / 3);
+      this.setStartContents(mfn, at);
     }
+    this.startContents = Int32Array.from(kept);
   }
 
   /** Puts a frame's start contents back. */
   protected restoreContents(mfn: number): void {
+    const { startContents: kept } = this;
     this.zero(mfn);
-    const entries = this.startContents.get(mfn);
-    if (entries === undefined) return;
-    for (let i = 0; i < entries.length; i += 3) this.set(mfn, entries[i]!, entries[i + 1]!, entries[i + 2]!);
+    const at = this.startContentsOf(mfn);
+    if (at === 0) return;
+    const end = at + 3 * kept[at]!;
+    for (let i = at + 1; i < end; i += 3) this.set(mfn, kept[i]!, kept[i + 1]!, kept[i + 2]!);
   }
 
   private newPage(mfn: number): number {

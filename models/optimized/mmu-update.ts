@@ -81,8 +81,9 @@ function machphys(s: State, code: Int32Array, at: number, fd: number): number {
 export function updateVa(s: State, code: Int32Array, at: number): number {
   const options = code[at + W_OPTIONS]!;
   const result = updateVaEntry(s, code, at, options & OPT_FD);
+  if (result === OK ? !s.translates && (options & OPT_BAD) === 0 : !s.bug('inval-bad-address')) return result;
   const flush = (options >> OPT_FLUSH_SHIFT) & 3;
-  if (flush === 0 || (result !== OK && !s.bug('inval-bad-address'))) return result;
+  if (flush === 0) return result;
   if ((options & OPT_BAD) !== 0) return EFAULT;
   if (result !== OK && flush !== FLUSH_ALL)
     s.bugOn(inXenHole(s, code[at + W_SLOT]!), 0, 'is flushed by an address that is not canonical');

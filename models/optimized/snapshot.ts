@@ -56,9 +56,9 @@ export class Snapshot {
       copyVcpu(vcpu, this.vcpus[cpu]!);
       if (vcpu.tlb.pages.count + vcpu.tlb.window.count > 0) s.translates = true;
     }
+    if (changes.frameCount + changes.slotCount > 0 || s.v !== s.vcpus[0]) s.forgetWalk();
     s.v = s.vcpus[0]!;
     s.ready = -1;
-    if (changes.frameCount + changes.slotCount > 0) s.forgetWalk();
   }
 }
 

@@ -167,9 +167,8 @@ export class State extends ChangingMemory {
   }
 
   switchTo(vcpu: Vcpu): void {
-    if (vcpu === this.v) return;
+    if (vcpu.kernelBase !== this.v.kernelBase) this.forgetWalk(); // with the same tables it ends where it did
     this.v = vcpu;
-    this.forgetWalk();
   }
 
   /** Whether an event is pending: Xen's hypercall_preempt_check(). */
@@ -196,7 +195,7 @@ export class State extends ChangingMemory {
 
   /** get_page() has refused a frame; what Xen once did then besides. */
   notFound(mfn: number): number {
-    if (this.exists(mfn) && this.generalCount(mfn) === 0 && this.bug('get-fail-puts')) {
+    if (this.bug('get-fail-puts') && this.exists(mfn) && this.generalCount(mfn) === 0) {
       this.touch(mfn);
       this.addGenerals(mfn, -1);
     }
@@ -205,8 +204,8 @@ export class State extends ChangingMemory {
 
   /** A frame number that a request names, before anything is looked up with it. */
   named(mfn: number): number {
-    if (!this.exists(mfn))
-      this.bugOn(this.bug('invalid-gfn-not-null'), mfn, 'is looked up beyond the end of memory');
+    if (this.bug('invalid-gfn-not-null'))
+      this.bugOn(!this.exists(mfn), mfn, 'is looked up beyond the end of memory');
     return mfn;
   }
 
@@ -293,12 +292,6 @@ export class State extends ChangingMemory {
     this.touch(mfn);
     this.addTypes(mfn, 1);
     return true;
-  }
-
-  /** The type stays writable, validated (rules 1.6). */
-  putWritable(mfn: number): void {
-    this.touch(mfn);
-    this.addTypes(mfn, -1);
   }
 
   isReadOnlyIo(frame: number): boolean {

@@ -24,9 +24,9 @@ export const L2_PAE_XEN = TYPE_L2 | INFO_PAE_XEN_L2;
 
 /** mm.c: _get_page_type (rules 16.2), for pagetable types. The general reference is the caller's business. */
 export function getType(s: State, mfn: number, want: number, preemptible: boolean): number {
+  if (isOther(s, mfn, want)) return EINVAL;
   const info = s.info(mfn);
   const count = s.typeCount(mfn);
-  if (count !== 0 && (info & REQUEST) !== want) return EINVAL;
   if (preemptible && s.losesRace()) return INTERRUPTED;
   s.touch(mfn);
   if (count === 0) {
@@ -46,6 +46,11 @@ export function getType(s: State, mfn: number, want: number, preemptible: boolea
   const code = validate(s, mfn);
   if (partialHoldsPage(s)) s.putPage(mfn);
   return code;
+}
+
+/** The frame is in use as something else than what is wanted. */
+function isOther(s: State, mfn: number, want: number): boolean {
+  return (s.info(mfn) & REQUEST) !== want && s.typeCount(mfn) !== 0;
 }
 
 /** mm.c: validate_page (rules 16.2). */
@@ -181,6 +186,8 @@ export function take(
 ): number {
   if (!handed) {
     if (!s.owned(mfn)) return s.notFound(mfn);
+    // The usual refusal, before a reference is taken that would be dropped at once.
+    if (isOther(s, mfn, want) && s.v.deferred !== mfn) return EINVAL;
     s.getPage(mfn);
   }
   const code = getType(s, mfn, want, preemptible);

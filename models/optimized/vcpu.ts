@@ -71,8 +71,8 @@ export class Vcpu {
     this.ldtEntries = 0;
     this.ldtLow = 0;
     this.ldtHigh = 0;
+    if (this.ldtMapped !== 0) this.ldt.fill(0);
     this.ldtMapped = 0;
-    this.ldt.fill(0);
     this.clearDeferred();
     this.leftover = 0;
     this.isInterrupted = false;

@@ -65,14 +65,14 @@ export class StateDigest {
     const { changes, frameLimit } = this.model;
     for (let i = 0; i < changes.frameCount; i++) {
       const mfn = changes.frames[i]!;
-      if (mfn >>> 0 >= frameLimit) continue;
+      if (mfn >>> 0 >= frameLimit >>> 0) continue;
       this.changed.add(mfn);
       // What is in a frame of nobody's is not named when it changes.
       if (!isGuests(this.model.info(mfn))) this.rewritten.add(mfn);
     }
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i]!;
-      if (mfn >>> 0 >= frameLimit) continue;
+      if (mfn >>> 0 >= frameLimit >>> 0) continue;
       this.changed.add(mfn);
       this.rewritten.add(mfn);
     }

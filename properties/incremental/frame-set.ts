@@ -20,8 +20,7 @@ export class FrameSet {
   }
 
   clear(): void {
-    if (this.size === 0) return;
-    this.size = 0;
+    this.size = 0; // without a look whether it is 0 already, which cannot be predicted
     if (++this.stamp === 0x7fffffff) {
       this.stamps.fill(0);
       this.stamp = 1;

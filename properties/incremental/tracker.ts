@@ -94,7 +94,7 @@ export class Tracker {
     let descriptors = false;
     for (let i = 0; i < changes.frameCount; i++) {
       const mfn = changes.frames[i];
-      if (mfn >>> 0 >= frames || !held.touched.add(mfn)) continue;
+      if (mfn >>> 0 >= frames >>> 0 || !held.touched.add(mfn)) continue;
       const info = model.info(mfn);
       if (!held.hasShape(mfn, info, several)) this.recountLater(mfn);
       if (roots.concerns(mfn, info)) descriptors = true;
@@ -105,7 +105,7 @@ export class Tracker {
   /** The one entry that has changed: most often it is of no table. */
   private followSlot(mfn: number, slot: number): void {
     const { held } = this;
-    if (mfn >>> 0 >= this.frames || !held.isCounted(mfn)) return;
+    if (mfn >>> 0 >= this.frames >>> 0 || !held.isCounted(mfn)) return;
     if (slot === WHOLE_FRAME || held.isPartial(mfn)) {
       held.dropTable(mfn);
       held.countTable(mfn);
@@ -128,7 +128,7 @@ export class Tracker {
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i];
       const slot = changes.slots[2 * i + 1];
-      if (mfn >>> 0 >= frames || !held.isCounted(mfn)) continue;
+      if (mfn >>> 0 >= frames >>> 0 || !held.isCounted(mfn)) continue;
       if (slot === WHOLE_FRAME || held.isPartial(mfn)) {
         held.dropTable(mfn);
         this.recountLater(mfn);
@@ -162,7 +162,7 @@ export class Tracker {
     for (let i = 0; i < changes.slotCount; i++) {
       const mfn = changes.slots[2 * i];
       const slot = changes.slots[2 * i + 1];
-      if (mfn >>> 0 >= frames || slot === WHOLE_FRAME || !held.isCounted(mfn) || held.isPartial(mfn))
+      if (mfn >>> 0 >= frames >>> 0 || slot === WHOLE_FRAME || !held.isCounted(mfn) || held.isPartial(mfn))
         continue;
       held.countSlot(mfn, slot);
     }

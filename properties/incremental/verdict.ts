@@ -46,6 +46,10 @@ const KEY_TYPE_SHIFT = 13;
 const KEY_GENERAL_SHIFT = 15;
 const KEYS = 1 << 16;
 
+/** Numbers of these bits. Whether they are set cannot be predicted, so a plain frame's count without a branch. */
+const PINNED_BIT = 31 - Math.clz32(INFO_PINNED);
+const ALLOCATED_BIT = 31 - Math.clz32(INFO_ALLOCATED);
+
 /** What a plain frame's information word says of these: that it is the guest's. */
 const NOT_PLAIN = INFO_OWNER | INFO_PARTIAL | INFO_SPECIAL;
 const PLAIN = OWNER_GUEST << INFO_OWNER_SHIFT;
@@ -81,9 +85,9 @@ export class FrameVerdict {
     const writable = words[at | WRITABLE];
     const lower = words[at | LOWER];
     const segments = words[at | SEGMENTS];
-    const both = writable + lower + segments + ((info & INFO_PINNED) !== 0 ? 1 : 0);
+    const both = writable + lower + segments + ((info >> PINNED_BIT) & 1);
     if (type !== both + state.lostTypeReferences(mfn)) return false;
-    const allocated = (info & INFO_ALLOCATED) !== 0 ? 1 : 0;
+    const allocated = (info >> ALLOCATED_BIT) & 1;
     if (general !== both + words[at | READ_ONLY] + allocated + state.lostGeneralReferences(mfn)) return false;
     if (writable !== 0 && (info & INFO_TYPE) !== TYPE_WRITABLE) return false;
     if (segments !== 0 && (info & INFO_TYPE) !== TYPE_SEG_DESC) return false;
