@@ -13,7 +13,7 @@
 
 ulong subject = DOMID_SELF;
 static u32 made;             /* domains so far */
-static u32 down;             /* vCPUs that Xen has not initialised, one bit each */
+static u32 initialised, in_reset; /* vCPUs, one bit each */
 static enum { ALIVE, DYING, DEAD_AND_GONE } life;
 static ulong shared_info_mfn;
 static u32 xen_frames;       /* that Xen has not taken back yet */
@@ -62,7 +62,8 @@ static int create(u32 vcpus, u32 pages)
 	subject = asked.domain;
 	made++;
 	life = ALIVE;
-	down = 0;
+	initialised = (1u << vcpus) - 1;
+	in_reset = 0;
 	xen_frames = XEN_FRAMES;
 	asked.u.max_vcpus = vcpus;
 	if (ask(XEN_DOMCTL_max_vcpus))
@@ -137,12 +138,12 @@ static u32 make(struct multicall_entry call, u32 event)
 /* The same with no context: Xen resets the vCPU. */
 static u32 reset(u32 number, u32 event)
 {
-	u32 answer;
+	u32 answer = make(context_call(number, 0), event), bit = 1u << number;
 
-	down &= ~(1u << number);
-	answer = make(context_call(number, 0), event);
-	if (!answer)
-		down |= 1u << number;
+	if (answer == PREEMPTED)
+		in_reset |= bit;
+	else if (!answer)
+		initialised &= ~bit, in_reset &= ~bit;
 	return answer;
 }
 
@@ -204,8 +205,7 @@ int domain_execute(const struct record *r, u32 *answer)
 {
 	const struct record *begun = OPCODE(r) == OP_RESUME ? self()->interrupted : r;
 	u32 event = PREEMPTED_AT_ONCE(r) ? EVENT_PENDING : EVENT_MASKED;
-	int initialises = begun && OPCODE(begun) == OP_INITIALISE;
-	int status = DONE;
+	u32 bit = begun && OPCODE(begun) == OP_INITIALISE ? 1u << begun->count : 0;
 
 	if (OPCODE(r) == OP_DESTROY)
 		*answer = destroy(event);
@@ -213,13 +213,19 @@ int domain_execute(const struct record *r, u32 *answer)
 		*answer = DEAD;
 	else if (OPCODE(r) == OP_RESET_VCPU)
 		*answer = reset(r->count, event);
-	else if (initialises && !(down & 1u << begun->count))
-		status = UNSUPPORTED; /* that would be another request of Xen's */
-	else
-		status = execute(r, answer);
-	if (initialises && status == DONE && *answer == 0)
-		down &= ~(1u << begun->count);
-	return status;
+	else if (initialised & bit) {
+		/* As VCPUOP_initialise has it; the domctl would compare the contexts. */
+		*answer = EEXIST;
+		if (begun != r)
+			self()->interrupted = 0;
+	} else if (in_reset & bit) {
+		return UNSUPPORTED;
+	} else {
+		execute(r, answer);
+		if (*answer == 0)
+			initialised |= bit;
+	}
+	return DONE;
 }
 
 /* As state_report; of a domain that is gone there are no frames. */

@@ -56,6 +56,7 @@ typedef unsigned long ulong;
 #define EPERM 1
 #define ESRCH 3
 #define EACCES 13
+#define EEXIST 17
 #define EINVAL 22
 
 #define DOMID_SELF 0x7ff0u
