@@ -75,7 +75,7 @@ start:
  * Each returns 0, or 1 where the instruction faulted. Between guarded_begin and guarded_end a fault goes on at
  * guarded_failed, which needs the stack as it was at the call (x86_32: but for what cmpxchg8b has saved).
  */
-	.globl try_store8, try_store4, try_write_cr3, try_lar, trap_page_fault, trap_protection
+	.globl try_load, try_store8, try_store4, try_write_cr3, try_lar, trap_page_fault, trap_protection
 	.globl hypercall_event, event
 #if BITS == 64
 hypercall_event: /* call, event word */
@@ -167,6 +167,10 @@ from_user_mode:
 	ret
 
 guarded_begin:
+try_load: /* address */
+	mov (%rdi), %eax
+	xor %eax, %eax
+	ret
 try_store8: /* address, value */
 	mov %rsi, (%rdi)
 	xor %eax, %eax
@@ -271,6 +275,11 @@ event:
 	ret
 
 guarded_begin:
+try_load: /* address */
+	mov 4(%esp), %edx
+	mov (%edx), %eax
+	xor %eax, %eax
+	ret
 try_store4: /* address, value */
 	mov 4(%esp), %edx
 	mov 8(%esp), %ecx

@@ -4,6 +4,7 @@
 #define CR3_INTERRUPTED 2
 #define NOT_RUN 1 /* result of a multicall's call, which is 0 or negative once it has run */
 
+int try_load(ulong address);
 int try_store8(ulong address, u64 value);
 int try_store4(ulong address, u32 value);
 int try_write_cr3(ulong value, u32 event); /* besides 0 and 1: CR3_INTERRUPTED */
@@ -116,13 +117,12 @@ static int multicall(const struct record *r, u32 *answers)
 	return DONE;
 }
 
-/* A store to the entry at an address, the TLB clean; 0 or FAULT. */
-static u32 store(ulong address, const struct record *r)
+/* A store to the entry at an address, through whatever the TLB holds; 0 or FAULT. */
+static u32 store_cached(ulong address, const struct record *r)
 {
 	u64 entry = entry_of_names(r->low, r->high);
 	int fault;
 
-	tlb_flush((void *)address);
 	if (VARIANT(r) == 0)
 		fault = try_store8(address, entry);
 	else if (VARIANT(r) == 1)
@@ -130,6 +130,13 @@ static u32 store(ulong address, const struct record *r)
 	else
 		fault = try_store4(address + 4, entry >> 32);
 	return fault ? FAULT : 0;
+}
+
+/* The same with a clean TLB. */
+static u32 store(ulong address, const struct record *r)
+{
+	tlb_flush((void *)address);
+	return store_cached(address, r);
 }
 
 static u32 store_frame(const struct record *r)
@@ -213,6 +220,12 @@ int execute(const struct record *r, u32 *answers)
 		return DONE;
 	case OP_STORE_FRAME:
 		answers[0] = store_frame(r);
+		return DONE;
+	case OP_TOUCH:
+		answers[0] = try_load(ADDRESS(r)) ? FAULT : 0;
+		return DONE;
+	case OP_STORE_CACHED:
+		answers[0] = store_cached(ADDRESS(r), r);
 		return DONE;
 	case OP_FILL:
 		answers[0] = fill(r);

@@ -13,6 +13,8 @@ import {
   OP_RESUME,
   PREEMPT_MASK,
   PREEMPT_SHIFT,
+  RECORD,
+  span,
   W_COUNT,
   W_FRAME,
 } from '../program/record.js';
@@ -20,6 +22,7 @@ import { takesTheKernelAway } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 import { LAB_PLANS } from './plans.js';
 import { endsBeforeItsCleanup, hasSecondDomain } from './second-domain.js';
+import { firstToAskTheTlb } from './tlb.js';
 import { whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
 import { DOMAIN_PLANS, ToolstackWriter } from './toolstack.js';
 
@@ -74,6 +77,8 @@ export class LabAuthor {
       if (whyNotOperation(code, at, machine) !== undefined || takesTheKernelAway(scout, code, at))
         return false;
       if (writesHalfOfXensSlot(code, at, machine)) return false;
+      const soFar = { machine, code: code.subarray(0, at + span(code, at) * RECORD) };
+      if (firstToAskTheTlb(soFar) !== undefined) return false;
       const opcode = code[at]! & 0xff;
       if (opcode === OP_RESET_VCPU && scout.loadedBase(code[at + W_COUNT]!) === 0) return false; // it is down
       // One of these goes on.

@@ -22,8 +22,23 @@ export const LAB_PLANS: readonly Plan[] = [
     [14, takeUpADrop],
     [8, takeUpAPromotion],
     [3, loseASlot],
+    [3, storeBehindAFlush],
   ]),
 ];
+
+/** A translation is used and its entry taken away; an update of a table that nothing uses flushes it all the same. */
+function storeBehindAFlush(author: Author): void {
+  const { draw, scene, write } = author;
+  const level = (2 + draw.below(scene.rootLevel - 1)) as Level;
+  const table = buildTable(author, level);
+  author.step(write.pin(level, table));
+  const frame = scene.frameWhere((mfn) => scene.isWritable(mfn));
+  const window = frame - FIRST_FRAME_MFN;
+  author.step(write.touch(scene.addressOf(window)));
+  author.step(write.normalUpdate(BOOT_MFN.B1, window, oneIn(draw, 2) ? entry(0, 0) : entry(frame, P | US)));
+  author.step(write.normalUpdate(table, scene.lowSlot(), entry(0, 0)));
+  author.step(write.storeCached(scene.addressOf(window), entry(0, 0)));
+}
 
 /** From root to root, and mostly back to the boot table; what was loaded last is dropped with all that is below it. */
 function changeBases(author: Author): void {

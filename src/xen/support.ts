@@ -6,6 +6,7 @@ import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
 import { firstToTakeTheKernelAway } from './guard.js';
 import { endBeforeItsCleanup, hasSecondDomain, whyNotForeign } from './second-domain.js';
+import { firstToAskTheTlb } from './tlb.js';
 import {
   FRAMES_MAX,
   type LabProgram,
@@ -57,17 +58,27 @@ const RUNNABLE = new Set([
   op.OP_FILL_ENTRY,
   op.OP_GDT_FRAME,
   op.OP_RESUME,
+  op.OP_TOUCH,
+  op.OP_STORE_CACHED,
   op.OP_IRET_USER,
   op.OP_INITIALISE,
   op.OP_RESET_VCPU,
 ]);
 /** Brought about on x86_64 alone. */
-const ONLY_64 = new Set([op.OP_IRET_USER, op.OP_INITIALISE, op.OP_RESET_VCPU]);
+const ONLY_64 = new Set([
+  op.OP_TOUCH,
+  op.OP_STORE_CACHED,
+  op.OP_IRET_USER,
+  op.OP_INITIALISE,
+  op.OP_RESET_VCPU,
+]);
 /** What the environment may do: another vCPU, and the event of `preempt=0`, which is pending when the call begins. */
 const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT);
-const ADDRESSED = new Set([op.OP_STORE, op.OP_UPDATE_VA, op.OP_SET_LDT]);
+const THROUGH_WINDOWS = new Set([op.OP_STORE, op.OP_STORE_CACHED, op.OP_TOUCH]);
+const ADDRESSED = new Set([...THROUGH_WINDOWS, op.OP_UPDATE_VA, op.OP_SET_LDT]);
 const WITH_ENTRY = new Set([
   op.OP_STORE,
+  op.OP_STORE_CACHED,
   op.OP_STORE_FRAME,
   op.OP_FILL_ENTRY,
   op.OP_MMU_UPDATE,
@@ -122,6 +133,8 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
     const early = endBeforeItsCleanup(program);
     return early === undefined ? undefined : `ends before vCPU 0 has cleaned up (operation ${early + 1})`;
   }
+  const asking = firstToAskTheTlb(program);
+  if (asking !== undefined) return `asks what a TLB still holds (operation ${asking + 1})`;
   const taking = firstToTakeTheKernelAway(program);
   return taking === undefined ? undefined : `would take the lab's own mapping away (operation ${taking + 1})`;
 }
@@ -197,7 +210,7 @@ function isProgramsFrame(mfn: number, machine: Machine): boolean {
 function whyNotAddress(code: Int32Array, at: number, machine: Machine): string | undefined {
   const va = { low: code[at + op.W_FRAME]!, high: code[at + op.W_SLOT]! };
   if (windowOf(va, machine) >= 0) return undefined;
-  if ((code[at]! & 0xff) === op.OP_STORE) return 'stores through an address that is no window';
+  if (THROUGH_WINDOWS.has(code[at]! & 0xff)) return 'uses an address that is no window';
   if ((code[at]! & 0xff) === op.OP_SET_LDT && code[at + op.W_COUNT] === 0) return undefined;
   const kernel = machine.arch === 'x86_64' ? va.high === KERNEL_1G_HIGH : va.low >>> 0 >= KERNEL_32;
   return kernel ? 'has an address of the kernel' : undefined;

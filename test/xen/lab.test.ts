@@ -250,6 +250,33 @@ reset_vcpu 1 -> ok
 initialise 1 F3 user=F1 mode=user preempt=0 -> preempted
 `;
 
+/** Translations that the processor holds until Xen flushes them: a page that becomes a table, an update of one (rules 16.6). */
+const FLUSHED = `pvmmu 1
+
+program type-change
+machine x86_64 frames=8 domain=hardware
+touch W1 -> ok
+store.cached W1[0] F3|P -> ok
+mmu_update B1[1] 0 -> ok
+pin L2 F1 -> EINVAL
+mmu_update F1[0] 0 -> ok
+pin L2 F1 -> ok
+store.cached W1[0] F2|P -> fault
+touch W1 -> fault
+final F1 L2 pinned
+
+program update
+machine x86_64 frames=8 domain=hardware
+mmu_update B1[0] 0 -> ok
+pin L2 F0 -> ok
+store W1[0] F2|P -> ok
+mmu_update B1[1] F1|P -> ok
+mmu_update F0[0] 0 -> ok
+store.cached W1[0] 0 -> fault
+touch W1 -> ok
+final F1 none [0]=F2|P
+`;
+
 /** A second domain: a table by force, one by one; a reset that is interrupted; and the end of a base pointer (rules 16.7). */
 const ENDED = `pvmmu 1
 
@@ -335,6 +362,12 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     writeFileSync(join(folder, 'ended.pvmmu'), ENDED);
     const { out } = await pvmmu(['xen', 'run', 'ended.pvmmu'], undefined, folder);
     expect(lastLine(out)).toBe('xen: 3 programs, 3 equal; 43 operations, 43 equal');
+  });
+
+  test('flushes the translations that would let a guest write to a pagetable', async () => {
+    writeFileSync(join(folder, 'flushed.pvmmu'), FLUSHED);
+    const { out } = await pvmmu(['xen', 'run', 'flushed.pvmmu'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 15 operations, 15 equal');
   });
 
   test('leaves no process behind when pvmmu is killed', async () => {

@@ -78,7 +78,7 @@ describe('the lab runs', () => {
 
 describe('the lab cannot run', () => {
   test.each([
-    ['touch W1', 'touch, which cannot be brought about'],
+    ['touch 0x1000', 'an address that is no window'],
     ['reset_vcpu 0', 'resets vCPU 0'],
     ['cpu1: reset_vcpu 1', 'resets vCPU 0, the one that runs'],
     ['reset_vcpu 3', 'one that does not exist'],
@@ -95,6 +95,11 @@ describe('the lab cannot run', () => {
     ['set_ldt 0xffffffff80001000 entries=3', 'an address of the kernel'],
   ])('%s', (line, why) => {
     expect(whyNot(program(line), XEN)).toContain(why);
+  });
+
+  test('an access through a translation that may be held', () => {
+    const lines = ['touch W1', 'mmu_update B1[1] 0', 'store.cached W1[0] 0'];
+    expect(whyNot(program(...lines), XEN)).toBe('asks what a TLB still holds (operation 3)');
   });
 
   test('a vCPU that the machine does not have, in a program whose machine has shrunk', () => {
