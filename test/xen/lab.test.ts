@@ -358,6 +358,15 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
     expect(lastLine(out)).toBe('xen: 4 programs, 4 equal; 51 operations, 51 equal');
   });
 
+  test('begins anew when a lab has used up the vCPUs that Xen initialises once each', async () => {
+    const again = 'reset_vcpu 1 -> ok\ninitialise 1 B4 -> ok\n'.repeat(1200);
+    const one = (name: string) =>
+      `program ${name}\nmachine x86_64 frames=1 domain=hardware vcpus=2\n${again}cpu1: update_va W0 0 -> ok\n\n`;
+    writeFileSync(join(folder, 'many.pvmmu'), `pvmmu 1\n\n${one('first')}${one('second')}`);
+    const { out } = await pvmmu(['xen', 'run', 'many.pvmmu', '--labs', '1'], undefined, folder);
+    expect(lastLine(out)).toBe('xen: 2 programs, 2 equal; 4802 operations, 4802 equal');
+  });
+
   test('resets vCPUs of a second domain and destroys it, frame by frame', async () => {
     writeFileSync(join(folder, 'ended.pvmmu'), ENDED);
     const { out } = await pvmmu(['xen', 'run', 'ended.pvmmu'], undefined, folder);
