@@ -18,6 +18,7 @@ const RECORDED: Record<string, number> = {
   'xen-4.17-x86_64-c.pvmmu.gz': 1500,
   'xen-4.17-x86_64-d.pvmmu.gz': 650,
   'xen-4.17-x86_64-e.pvmmu.gz': 400,
+  'xen-4.17-x86_64-f.pvmmu.gz': 298,
 };
 /** Programs replayed of each recording: all, unless PVMMU_PROGRAMS says fewer. */
 const PROGRAMS = Number(process.env['PVMMU_PROGRAMS'] ?? Infinity);
