@@ -15,7 +15,14 @@ import { Oracle } from '../src/xen/oracle.js';
 import { optionsOrExit, wholeNumber } from './options.js';
 
 const PROGRAMS_MAX = 1e6;
-const XEN = { arch: 'x86_64', version: '4.17', debug: false, paeXenSlot: 512, showsCounts: true } as const;
+const XEN = {
+  arch: 'x86_64',
+  version: '4.17',
+  debug: false,
+  paeXenSlot: 512,
+  showsCounts: true,
+  races: true,
+} as const;
 
 function options() {
   const { values } = parseArgs({

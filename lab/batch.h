@@ -2,10 +2,12 @@
  * How programs come into the lab and answers out of it: through the boot module, which lies in memory that
  * the host can read and write while the lab runs (src/xen/mailbox.ts is the other side). All words have 32 bits.
  *
- *	page 0      MAGIC  version  request  answered  program  operation  frame_table
+ *	page 0      MAGIC  version  request  answered  program  operation  frame_table  race  contended  event
  *	            `request` is the number of the newest batch, written by the host, `answered` that of the
  *	            newest one that is done; `program` and `operation` say what runs now; the host sets
- *	            `frame_table` once FRAME_TABLE is mapped (src/xen/frame-table.ts)
+ *	            `frame_table` once FRAME_TABLE is mapped (src/xen/frame-table.ts). Before and after an operation
+ *	            with `contend=` the kernel comes to the address `race`; `contended` is the number of its reference
+ *	            plus one, afterwards 0, and `event` the machine address of the event word of the vCPU that runs it
  *	slot 0, 1   REQUEST_BYTES of programs, then ANSWER_BYTES of answers; batch n uses slot n % 2
  *
  * A request is its number of programs, then of each
@@ -57,7 +59,7 @@
 #define COUNT_WORDS 4
 
 struct batch_head {
-	u32 magic, version, request, answered, program, operation, frame_table;
+	u32 magic, version, request, answered, program, operation, frame_table, race, contended, event;
 };
 
 /* A record and its word 0, options and opcodes: src/program/record.ts. */
@@ -67,6 +69,8 @@ struct record {
 #define OPCODE(r) ((r)->opcode & 0xff)
 #define VARIANT(r) ((r)->opcode >> 8 & 0xff)
 #define CPU(r) ((r)->opcode >> 16 & 3)
+/* 0 for none, else the number of the contended reference plus one. */
+#define CONTENDED(r) ((r)->opcode >> 18 & 0x3f)
 /* An event is pending from the operation's beginning (`preempt=0`; later ones do not occur). */
 #define PREEMPTED_AT_ONCE(r) ((r)->opcode >> 24 & 0x7f)
 /* A virtual address, which stands in the words of frame and slot. */

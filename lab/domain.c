@@ -166,7 +166,7 @@ static int takes_back(void)
 
 /*
  * Between the vCPUs' tables and the domain's frames Xen takes back its own, and looks for events after each. The models know
- * nothing of these: there the call goes on at once, with the event still pending.
+ * nothing of these: there the call goes on at once, with the event still pending. A lost race stops it behind them.
  */
 static u32 destroy(u32 event)
 {
@@ -182,7 +182,9 @@ static u32 destroy(u32 event)
 			life = DEAD_AND_GONE;
 		if (answer != PREEMPTED || xen_frames == 0 || !takes_back())
 			return answer;
-		xen_frames--;
+		xen_frames = event == EVENT_MASKED ? 0 : xen_frames - 1;
+		if (event == EVENT_MASKED)
+			return answer;
 	}
 }
 

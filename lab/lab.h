@@ -72,6 +72,8 @@ static inline int hypercall(ulong op, ulong a, ulong b, ulong c, ulong d)
  */
 int hypercall_user(struct multicall_entry *call, ulong selector);
 
+void race(void); /* entry.S: does nothing */
+
 /* console.c */
 void print(const char *text);
 void print_number(const char *before, u64 number);

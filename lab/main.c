@@ -12,9 +12,23 @@ static void mark(u32 operation)
 static const struct record *record; /* of the operation that runs */
 static u32 *answers, status;
 
+/* For an operation with `contend=`: so the host knows when it runs (src/xen/races.ts). */
+static void tell(u32 contended)
+{
+	volatile u16 *event = self()->event;
+
+	head->event = (pte_of((void *)event) & PFN_MASK) + (ulong)event % PAGE;
+	head->contended = contended;
+	race();
+}
+
 static void run_operation(void)
 {
-	status = execute(record, answers);
+	if (CONTENDED(record))
+		tell(CONTENDED(record));
+	status = subject == DOMID_SELF ? execute(record, answers) : domain_execute(record, answers);
+	if (CONTENDED(record))
+		tell(0);
 }
 
 /* The toolstack's part: the vCPU drops its tables, and one that Xen has never initialised takes its place. */
@@ -31,7 +45,7 @@ static void reset_vcpu(void)
 static void run_record(void)
 {
 	if (subject != DOMID_SELF)
-		status = domain_execute(record, answers);
+		run_operation();
 	else if (stacks[CPU(record)].vcpu.down)
 		*answers = DEAD;
 	else if (OPCODE(record) == OP_RESET_VCPU)
@@ -146,6 +160,7 @@ void lab_main(const struct start_info *info)
 	head = (volatile struct batch_head *)info->mod_start;
 	if (info->mod_len < MODULE_BYTES || head->magic != MAGIC || head->version != VERSION)
 		die("the boot module is not a batch");
+	head->race = (ulong)race;
 	for (ulong at = 0; at < MODULE_BYTES; at += PAGE)
 		if ((pte_of((u8 *)head + at) & PFN_MASK) != (pte_of((u8 *)head) & PFN_MASK) + at)
 			die("the boot module is in pieces");

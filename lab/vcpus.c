@@ -35,6 +35,12 @@ static long vcpu_op(ulong op, u32 id, const void *argument)
 	return hypercall(__HYPERVISOR_vcpu_op, op, id, (ulong)argument, 0);
 }
 
+/* A timer of Xen's for the vCPU would stop calls, too. */
+static void stop_ticks(u32 id)
+{
+	vcpu_op(VCPUOP_stop_periodic_timer, id, 0);
+}
+
 static void vcpu_main(void)
 {
 	struct vcpu *v = self();
@@ -108,6 +114,7 @@ void vcpu_replace(u32 number)
 	vcpu_prepare(number, next_id++);
 	if (vcpu_op(VCPUOP_register_vcpu_info, v->id, &place))
 		die("a vCPU has no place for its events");
+	stop_ticks(v->id);
 	*v->event = EVENT_MASKED;
 	v->down = 1;
 }
@@ -137,8 +144,10 @@ void vcpus_start(void)
 #else
 	hypercall(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, (ulong)event, 0, 0);
 #endif
+	stop_ticks(0);
 	for (u32 i = 1; i < VCPUS; i++) {
 		vcpu_prepare(i, i);
+		stop_ticks(i);
 		vcpu_initialise(i);
 	}
 }

@@ -182,6 +182,7 @@ struct trap_info {
 #define VCPUOP_initialise 0
 #define VCPUOP_up 1
 #define VCPUOP_down 2
+#define VCPUOP_stop_periodic_timer 7
 #define VCPUOP_is_up 3
 #define VCPUOP_register_vcpu_info 10
 struct vcpu_register_vcpu_info {

@@ -1,6 +1,9 @@
 import type { Machine } from '../src/program/machine.js';
 import type { Changes } from './x86/changes.js';
 
+/** Xen would stop the host here (BUG_ON). */
+export class XenStops extends Error {}
+
 /** Everything that can be asked of a model's state; both models answer alike or one of them is wrong. */
 export interface ModelState {
   readonly machine: Machine;

@@ -9,6 +9,7 @@ export function release(s: State, mfn: number): number {
   if (!s.owned(mfn)) return EINVAL;
   const allocatedOnly = (s.info(mfn) & (INFO_ALLOCATED | INFO_SPECIAL)) === INFO_ALLOCATED;
   if (!allocatedOnly || s.generalCount(mfn) !== 1) return EINVAL;
+  s.bugOn(s.typeCount(mfn) !== 0, mfn, 'is given away with references to its type');
   s.free(mfn);
   return OK;
 }

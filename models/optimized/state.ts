@@ -3,6 +3,7 @@ import { CONTEND_MASK, CONTEND_SHIFT, PREEMPT_MASK, PREEMPT_SHIFT } from '../../
 import { A, AVAIL, CACHE_ATTRIBUTES, D, G, RW, SLOTS, US } from '../x86/entry.js';
 import { INFO_ALLOCATED, INFO_OWNER, INFO_TYPE, INFO_VALIDATED, TYPE_WRITABLE } from '../x86/page-type.js';
 import type { DefectId } from '../defects/ids.js';
+import { XenStops } from '../model.js';
 import { EINVAL } from '../x86/result.js';
 import { ChangingMemory } from './changing-memory.js';
 import { OWNED } from './frame-table.js';
@@ -185,7 +186,7 @@ export class State extends ChangingMemory {
 
   /** Where Xen would stop the host (BUG_ON). */
   bugOn(wrong: boolean, mfn: number, what: string): void {
-    if (wrong) throw new Error(`Xen would stop: frame 0x${mfn.toString(16)} ${what}`);
+    if (wrong) throw new XenStops(`Xen would stop: frame 0x${mfn.toString(16)} ${what}`);
   }
 
   /** What must hold within the model itself. */

@@ -18,8 +18,8 @@ import {
 } from '../program/record.js';
 import { type Draw, oneIn } from './draw.js';
 
-/** How much a program is disturbed: never, by events that are there when an operation begins, by any events, by events and lost races. */
-export type Mood = 'calm' | 'early events' | 'events' | 'races';
+/** How much a program is disturbed: never, by events that are there when an operation begins, by these and lost races, by any events, by any of both. */
+export type Mood = 'calm' | 'early events' | 'early events and races' | 'events' | 'races';
 
 /** By opcode; 1 for operations that look for events. */
 const INTERRUPTIBLE = new Uint8Array(OPCODE_NAMES.length);
@@ -38,13 +38,21 @@ for (const opcode of [
 ])
   INTERRUPTIBLE[opcode] = 1;
 
-/** When an event is pending for an operation of a plan: as the program's mood has it, from the beginning, or never. */
-export type Event = 'any' | 'now' | 'never';
+/** When an event is pending for an operation of a plan: as the program's mood has it, from the beginning, after an early race is lost, or never. */
+export type Event = 'any' | 'now' | 'race' | 'never';
 
 /** What happens around the operation, as bits of its word 0. */
 export function environmentOf(draw: Draw, mood: Mood, opcode: number, event: Event): number {
-  if (event === 'any') return disturbance(draw, mood, opcode);
-  return event === 'now' ? eventAfter(0) : 0;
+  switch (event) {
+    case 'any':
+      return disturbance(draw, mood, opcode);
+    case 'now':
+      return eventAfter(0);
+    case 'race':
+      return lostRace(draw.below(3));
+    case 'never':
+      return 0;
+  }
 }
 
 /** An end is interrupted after fewer units of work than this. */
@@ -58,10 +66,17 @@ function disturbance(draw: Draw, mood: Mood, opcode: number): number {
   const isEnd = opcode === OP_DESTROY;
   if (!isEnd && (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2))) return 0;
   if (!isEnd && mood === 'early events') return eventAfter(0);
-  const isRace = mood === 'races' && oneIn(draw, 2);
+  const isRace = (mood === 'races' || mood === 'early events and races') && oneIn(draw, 2);
+  if (!isEnd && !isRace && mood === 'early events and races') return eventAfter(0);
   const when = draw.below(isEnd && oneIn(draw, 2) ? LATE : oneIn(draw, 4) ? 8 : 3);
-  if (mood === 'early events') return when === LATE - 1 ? 0 : eventAfter(0);
-  return isRace ? (when + 1) << CONTEND_SHIFT : eventAfter(when);
+  if (isRace) return lostRace(when);
+  if (mood === 'early events' || mood === 'early events and races')
+    return when === LATE - 1 ? 0 : eventAfter(0);
+  return eventAfter(when);
+}
+
+function lostRace(reference: number): number {
+  return (reference + 1) << CONTEND_SHIFT;
 }
 
 function eventAfter(units: number): number {

@@ -13,7 +13,7 @@ import { LabAuthor } from './draw.js';
 import type { Farm, Outcome } from './farm.js';
 import type { LabAnswer, LabProgram } from './mailbox.js';
 import { type Difference, differences, GaveUp, Oracle } from './oracle.js';
-import { whyNot } from './support.js';
+import { isContended, whyNot } from './support.js';
 
 /** How a program behaves on real Xen that the models do not expect. */
 export interface Surprise {
@@ -33,6 +33,17 @@ export class Judge {
   constructor(defects: ReadonlySet<DefectId>) {
     const models: Model[] = [new ReferenceModel(), new OptimizedModel(defects)];
     this.oracles = models.map((model) => new Oracle(model));
+  }
+
+  /** Whether Xen as it is would stop at the program, as the reference model has it. */
+  stops(program: LabProgram): boolean {
+    try {
+      this.oracles[0]!.expect(program);
+      return false;
+    } catch (error) {
+      if (!(error instanceof GaveUp)) throw error;
+      return true;
+    }
   }
 
   /** What is surprising about the outcome, if anything. */
@@ -235,6 +246,8 @@ export class Campaign {
   }
 
   private async surpriseOf(candidate: Candidate, unwanted?: AbortSignal): Promise<Surprise | undefined> {
+    const losesRaces = operationStarts(candidate.code).some((at) => isContended(candidate.code, at));
+    if (losesRaces && this.judge.stops(candidate)) return undefined; // no such program is drawn
     if (whyNot(candidate, this.farm.build) !== undefined) return undefined;
     return this.judge.judge(candidate, await this.farm.run(candidate, unwanted));
   }

@@ -2,7 +2,7 @@
  * Operations that the lab does not run, as they would take away the mapping that its kernel runs in (docs/format.md): it lives in
  * what B2[0] and B2[2] map (x86_32: K0, K2, K3) and reaches programs' frames through B1; every table that is loaded must have them.
  */
-import type { ModelState } from '../../models/model.js';
+import { type Model, type ModelState, XenStops } from '../../models/model.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { entry, entryOf, isSame, mfnOf, NX, P, RW, SLOTS, US } from '../../models/x86/entry.js';
 import { codeOf, PREEMPTED } from '../../models/x86/result.js';
@@ -36,10 +36,21 @@ export function firstToTakeTheKernelAway({ machine, code }: LabProgram): number 
     const goesOn = (code[at]! & 0xff) === op.OP_RESUME && scout.interrupted(cpu) !== 0;
     const call = goesOn ? calls[cpu]! : at;
     if (takesTheKernelAway(scout, code, call)) return i;
-    scout.run(code, at, answers);
+    if (!survives(scout, code, at, answers)) return undefined;
     if (codeOf(answers[at / op.RECORD]!) === PREEMPTED) calls[cpu] = call;
   }
   return undefined;
+}
+
+/** Runs the operation; false where Xen would stop in it, and so never come to those after it. */
+export function survives(model: Model, code: Int32Array, at: number, answers: Int32Array): boolean {
+  try {
+    model.run(code, at, answers);
+    return true;
+  } catch (error) {
+    if (error instanceof XenStops) return false;
+    throw error;
+  }
 }
 
 /** Whether the operation at `at`, or an element of it, would do so in this state. */

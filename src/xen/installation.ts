@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import type { Arch } from '../program/machine.js';
 import { TextError } from '../text/error.js';
+import { type Exchanges, findExchanges } from './exchanges.js';
 import { HEAD_BYTES, MAGIC, MODULE_BYTES, VERSION } from './mailbox.js';
 
 export interface XenOptions {
@@ -21,6 +22,8 @@ export interface BootFiles {
   readonly xen: string;
   readonly kernel: string;
   readonly module: string;
+  /** Where Xen takes and drops types, as far as the image shows it. */
+  readonly exchanges: Exchanges | undefined;
 }
 
 export interface Need {
@@ -73,9 +76,11 @@ export function bootFiles(arch: Arch, options: XenOptions): BootFiles {
   }
   const folder = resolve(BUILD_FOLDER);
   mkdirSync(folder, { recursive: true });
+  const xen = unpacked(all[1]!.found!, folder);
   return {
     qemu: options.qemu ?? QEMU,
-    xen: unpacked(all[1]!.found!, folder),
+    xen,
+    exchanges: findExchanges(xen),
     kernel: builtKernel(arch, folder),
     module: emptyModule(folder),
   };

@@ -4,9 +4,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arch } from '../program/machine.js';
 import { XenConsole } from './console.js';
+import { Debugger } from './debugger.js';
+import type { Exchanges } from './exchanges.js';
 import { showFrameTable } from './frame-table.js';
 import type { BootFiles } from './installation.js';
 import {
@@ -15,9 +18,12 @@ import {
   encodeBatch,
   HEAD_ANSWERED,
   HEAD_BYTES,
+  HEAD_CONTENDED,
+  HEAD_EVENT,
   HEAD_FRAME_TABLE,
   HEAD_OPERATION,
   HEAD_PROGRAM,
+  HEAD_RACE,
   HEAD_REQUEST,
   HEAD_WORDS,
   type LabAnswer,
@@ -27,6 +33,7 @@ import {
   SLOTS,
   XEN_VCPUS,
 } from './mailbox.js';
+import { loseRaces } from './races.js';
 import type { XenBuild } from './support.js';
 
 /** Why a lab answers no more: it was killed or ended by itself, Xen crashed, or nothing has happened for long. */
@@ -56,6 +63,15 @@ const STUCK_SECONDS = 30;
 const LAST_WORDS_MS = 500;
 const LAST_WORD = /Manual reset required/;
 const POLL_MS = 1;
+/** Every timer of Xen's may stop a call early (rules 16.4), which shifts what comes after; this scheduler asks for one a second. */
+const SCHEDULER = 'sched=credit sched_credit_tslice_ms=1000';
+/**
+ * The debugger stub speaks through a pipe that QEMU inherits. Time passes with instructions, so that little passes while the machine
+ * is stopped and goes on.
+ */
+const DEBUGGER = ['-chardev', 'socket,id=debugger,fd=3', '-gdb', 'chardev:debugger', '-icount', 'shift=0'];
+/** xen.h: EVENT_PENDING, the two bytes of evtchn_upcall_pending and evtchn_upcall_mask. */
+const EVENT_PENDING = Uint8Array.of(1, 0);
 const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+) root ([0-9a-f]+)/;
 const BANNER = /\(XEN\) Xen version (\S+ \([^)]*\)|\S+).* debug=([yn])/;
 
@@ -70,6 +86,7 @@ export class Lab {
   private root = 0;
   private sent = 0;
   private dead = false;
+  private failure: unknown;
   private readonly exited: Promise<void>;
 
   private constructor(private readonly process: ChildProcess) {
@@ -91,9 +108,10 @@ export class Lab {
    * @throws LabEnded if it does not come up.
    */
   static async boot(files: BootFiles, arch: Arch, messages: boolean): Promise<Lab> {
-    const words = qemuArguments(files, messages);
+    const { exchanges } = files;
+    const words = [...qemuArguments(files, messages), ...(exchanges ? DEBUGGER : [])];
     const child = spawn('setpriv', ['--pdeathsig', 'SIGKILL', files.qemu, ...words], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(exchanges ? (['pipe'] as const) : [])],
     });
     const lab = new Lab(child);
     const end = performance.now() + BOOT_SECONDS * 1000;
@@ -102,8 +120,15 @@ export class Lab {
       await sleep(POLL_MS * 10);
     }
     lab.memory = openSync(memoryFile(child.pid!), 'r+');
-    const showsCounts = arch === 'x86_64' && lab.showsFrameTable();
-    lab.build = { arch, version: lab.version, debug: lab.debug, paeXenSlot: lab.slot, showsCounts };
+    lab.build = {
+      arch,
+      version: lab.version,
+      debug: lab.debug,
+      paeXenSlot: lab.slot,
+      showsCounts: arch === 'x86_64' && lab.showsFrameTable(),
+      races: exchanges !== undefined,
+    };
+    if (exchanges) lab.loseRaces(new Debugger(child.stdio[3] as Duplex), exchanges);
     return lab;
   }
 
@@ -154,6 +179,7 @@ export class Lab {
   }
 
   private async ending(kind?: EndKind, number = 0, programs: readonly LabProgram[] = []): Promise<LabEnded> {
+    if (this.failure !== undefined) throw this.failure;
     const silence = performance.now() + LAST_WORDS_MS;
     const spoken = () => LAST_WORD.test(this.console.lines.at(-1)?.text ?? '');
     while (this.console.ended && !spoken() && performance.now() < silence) await sleep(POLL_MS);
@@ -165,6 +191,19 @@ export class Lab {
     const lines = said.slice(said.findIndex((line) => READY.test(line)) + 1);
     const what = kind ?? (this.console.ended ? 'crashed' : 'gone');
     return new LabEnded(what, lines, head[HEAD_PROGRAM]!, head[HEAD_OPERATION]!, answers);
+  }
+
+  /** Where programs say so. What goes wrong there ends the lab. */
+  private loseRaces(machine: Debugger, exchanges: Exchanges): void {
+    const race = BigInt(this.head()[HEAD_RACE]!);
+    loseRaces(machine, exchanges, {
+      race: BigInt.asUintN(this.build.arch === 'x86_64' ? 64 : 32, race),
+      contended: () => this.head()[HEAD_CONTENDED]! - 1,
+      sendEvent: () => this.write(this.head()[HEAD_EVENT]!, EVENT_PENDING),
+    }).catch((error: unknown) => {
+      this.failure = error;
+      this.process.kill('SIGKILL');
+    });
   }
 
   private read(number: number, programs: readonly LabProgram[]): LabAnswer[] {
@@ -202,7 +241,7 @@ export class Lab {
     return words;
   }
 
-  private write(address: number, words: Int32Array): void {
+  private write(address: number, words: Int32Array | Uint8Array): void {
     writeSync(this.memory, words, 0, words.byteLength, address);
   }
 
@@ -228,7 +267,10 @@ function qemuArguments({ xen, kernel, module }: BootFiles, messages: boolean): s
     ...['-object', `memory-backend-memfd,id=ram,size=${MEMORY_MIB}M,share=on`],
     ...['-kernel', xen, '-initrd', `${kernel},${module}`],
     '-append',
-    `com1=115200,8n1 console=com1 noreboot dom0_mem=${DOM0_MIB}M dom0_max_vcpus=${XEN_VCPUS} guest_loglvl=${level}`,
+    [
+      `com1=115200,8n1 console=com1 noreboot dom0_mem=${DOM0_MIB}M dom0_max_vcpus=${XEN_VCPUS}`,
+      `guest_loglvl=${level} ${SCHEDULER}`,
+    ].join(' '),
   ];
 }
 

@@ -26,7 +26,11 @@ export const HEAD_ANSWERED = 3;
 export const HEAD_PROGRAM = 4;
 export const HEAD_OPERATION = 5;
 export const HEAD_FRAME_TABLE = 6;
-export const HEAD_WORDS = 7;
+/** Where the kernel comes to before and after a contended operation; the number of its reference plus one; its vCPU's event word. */
+export const HEAD_RACE = 7;
+export const HEAD_CONTENDED = 8;
+export const HEAD_EVENT = 9;
+export const HEAD_WORDS = 10;
 
 export const FRAMES_MAX = 31;
 const FLAG_ASSIST = 1 << 8;

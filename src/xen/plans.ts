@@ -26,6 +26,9 @@ export const LAB_PLANS: readonly Plan[] = [
   ]),
 ];
 
+/** For programs that lose races. */
+export const RACE_PLANS: readonly Plan[] = [...LAB_PLANS, ...lots<Plan>([[LAB_PLANS.length, loseARace]])];
+
 /** A translation is used and its entry taken away; an update of a table that nothing uses flushes it all the same. */
 function storeBehindAFlush(author: Author): void {
   const { draw, scene, write } = author;
@@ -123,6 +126,22 @@ function takeUpAPromotion(author: Author): void {
   author.step(write.resume(), 'now');
   author.step(write.resume());
   author.step(write.unpin(l3));
+}
+
+/** A call is stopped in the table below, which then turns out to be another CPU's when it goes on. */
+function loseARace(author: Author): void {
+  const { draw, scene, write } = author;
+  const level = (scene.rootLevel === 3 ? 3 : 3 + draw.below(2)) as Level;
+  const child = buildTable(author, (level - 1) as Level);
+  const parent = scene.frameWhere((mfn) => !scene.isTable(mfn) && mfn !== child);
+  makeReadOnly(author, parent);
+  author.step(write.normalUpdate(parent, 1 + draw.below(2), entry(child, P)));
+  for (const use of [() => write.pin(level, parent), () => write.unpin(parent)]) {
+    author.step(use(), 'now');
+    if (level === 3) author.step(write.resume(), 'now'); // before the slot, then within
+    author.step(write.resume(), 'race');
+    author.step(write.resume());
+  }
 }
 
 function otherThan({ draw, scene }: Author, cpu: number): number {

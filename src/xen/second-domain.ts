@@ -6,6 +6,7 @@ import type { ModelState } from '../../models/model.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { takeStart } from '../program/alike.js';
 import * as op from '../program/record.js';
+import { survives } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 import type { XenBuild } from './support.js';
 
@@ -61,7 +62,7 @@ export function endBeforeItsCleanup({ machine, code }: LabProgram): number | und
   const answers = new Int32Array(code.length / op.RECORD);
   for (const [i, at] of op.operationStarts(code).entries()) {
     if (endsBeforeItsCleanup(scout, code, at)) return i;
-    scout.run(code, at, answers);
+    if (!survives(scout, code, at, answers)) return undefined;
   }
   return undefined;
 }

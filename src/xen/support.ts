@@ -1,4 +1,4 @@
-/** Which programs the lab can run: those of a dom0, or of a second domain, whose calls an event interrupts at once or not at all. */
+/** Which programs the lab can run: those of a dom0, or of a second domain, whose calls an event interrupts at once, after a lost race, or not at all. */
 import { mfnOf, P } from '../../models/x86/entry.js';
 import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
 import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
@@ -26,6 +26,8 @@ export interface XenBuild {
   readonly paeXenSlot: number;
   /** Its frame table can be seen (frame-table.ts). */
   readonly showsCounts: boolean;
+  /** Races can be lost (src/xen/races.ts). */
+  readonly races: boolean;
 }
 
 const LIST_MAX = 128;
@@ -72,8 +74,10 @@ const ONLY_64 = new Set([
   op.OP_INITIALISE,
   op.OP_RESET_VCPU,
 ]);
-/** What the environment may do: another vCPU, and the event of `preempt=0`, which is pending when the call begins. */
-const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT);
+/** The bits of an operation that loses a race. */
+export const CONTENDED = op.CONTEND_MASK << op.CONTEND_SHIFT;
+/** What the environment may do: another vCPU, the event of `preempt=0`, which is pending when the call begins, and a lost race. */
+const POSSIBLE = (op.CPU_MASK << op.CPU_SHIFT) | (1 << op.PREEMPT_SHIFT) | CONTENDED;
 const THROUGH_WINDOWS = new Set([op.OP_STORE, op.OP_STORE_CACHED, op.OP_TOUCH]);
 const ADDRESSED = new Set([...THROUGH_WINDOWS, op.OP_UPDATE_VA, op.OP_SET_LDT]);
 const WITH_ENTRY = new Set([
@@ -126,6 +130,8 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
   const resets = starts.filter((at) => (code[at]! & 0xff) === op.OP_RESET_VCPU).length;
   if (machine.hardwareDomain && resets > XEN_VCPUS - VCPUS_MAX) return 'resets more vCPUs than the lab has';
   for (const [i, at] of starts.entries()) {
+    if (!build.races && isContended(code, at))
+      return `has a lost race, which cannot be brought about on this image of Xen (operation ${i + 1})`;
     const why = whyNotOperation(code, at, machine);
     if (why !== undefined) return `${why} (operation ${i + 1})`;
   }
@@ -137,6 +143,11 @@ export function whyNot(program: LabProgram, build: XenBuild): string | undefined
   if (asking !== undefined) return `asks what a TLB still holds (operation ${asking + 1})`;
   const taking = firstToTakeTheKernelAway(program);
   return taking === undefined ? undefined : `would take the lab's own mapping away (operation ${taking + 1})`;
+}
+
+/** Whether the operation at `at` loses a race. */
+export function isContended(code: Int32Array, at: number): boolean {
+  return (code[at]! & CONTENDED) !== 0;
 }
 
 /** Why the lab cannot run the operation at `at`, if so. */
@@ -159,7 +170,7 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
   } else if (!RUNNABLE.has(opcode) || (ONLY_64.has(opcode) && machine.arch === 'x86_32'))
     return `has ${op.OPCODE_NAMES[opcode]}, which cannot be brought about on real Xen`;
   if ((word & op.ENVIRONMENT_MASK & ~POSSIBLE) !== 0)
-    return 'has an interruption besides preempt=0, which cannot be brought about';
+    return 'has an event after preempt=0, which cannot be brought about';
   if (opcode === op.OP_RESET_VCPU) return machine.hardwareDomain ? whyNotReset(code, at, machine) : undefined;
   if (opcode === op.OP_INITIALISE && code[at + op.W_COUNT]! >= machine.vcpus)
     return 'initialises a vCPU that the machine does not have';
@@ -185,7 +196,8 @@ function whyNotRecord(code: Int32Array, at: number, machine: Machine): string | 
 function whyNotReset(code: Int32Array, at: number, { vcpus }: Machine): string | undefined {
   const vcpu = code[at + op.W_COUNT]!;
   const isOther = vcpu < vcpus && vcpu !== ((code[at]! >> op.CPU_SHIFT) & op.CPU_MASK);
-  if ((code[at]! & (op.PREEMPT_MASK << op.PREEMPT_SHIFT)) !== 0) return 'has an interrupted reset_vcpu';
+  if ((code[at]! & (CONTENDED | (op.PREEMPT_MASK << op.PREEMPT_SHIFT))) !== 0)
+    return 'has an interrupted reset_vcpu';
   return isOther && vcpu !== 0 ? undefined : 'resets vCPU 0, the one that runs, or one that does not exist';
 }
 

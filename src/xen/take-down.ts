@@ -40,11 +40,11 @@ export function keptAfterTakeDown(model: Model): number {
   const frames = framesOf(model);
   for (const mfn of [...frames, ...tables.map((table) => table.mfn)])
     if (mfn !== base && (model.info(mfn) & INFO_PINNED) !== 0) run(model, { kind: 'unpin', mfn });
-  return frames.reduce(
-    (mask, mfn, i) =>
-      isGuests(model, mfn) && model.generalCount(mfn) > allocation(model, mfn) ? mask | (1 << i) : mask,
-    0,
-  );
+  return frames.reduce((mask, mfn, i) => {
+    if (isGuests(model, mfn) && model.generalCount(mfn) > allocation(model, mfn)) return mask | (1 << i);
+    run(model, { kind: 'release', mfn });
+    return mask;
+  }, 0);
 }
 
 /** A second domain is destroyed, after the cleanup that a call has left to the vCPU that makes all calls. */

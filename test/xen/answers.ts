@@ -11,6 +11,7 @@ export const XEN: XenBuild = {
   debug: false,
   paeXenSlot: 512,
   showsCounts: true,
+  races: true,
 };
 
 const oracle = new Oracle(new ReferenceModel());

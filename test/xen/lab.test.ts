@@ -108,6 +108,24 @@ cpu1: access_ldt 0 -> ok
 update_va W4 F4|P|RW -> EBUSY
 final F1 L2 pinned [1]=F2|P|US [5]=F3|P|US
 
+program races
+machine x86_64 frames=8 domain=hardware vcpus=2
+mmu_update F1[1] F2|P -> ok
+update_va W1 0 -> ok
+update_va W2 0 -> ok
+pin L4 F1 contend=0 -> preempted
+resume contend=1 -> preempted
+resume contend=2 -> ok
+unpin F1 contend=0 -> preempted
+resume contend=1 -> preempted
+cpu1: pin L3 F2 -> ok
+resume -> ok
+cpu1: pin L4 F1 contend=1 -> preempted
+cpu1: resume contend=0 -> preempted
+cpu1: resume -> ok
+final F1 L4 pinned [1]=F2|P|US
+final F2 L3 pinned
+
 program promotion-taken-up
 machine x86_64 frames=8 domain=hardware vcpus=2
 mmu_update F1[0] F2|P -> ok
@@ -343,7 +361,7 @@ describe.skipIf(howToInstall(needs({})) !== undefined)('real Xen', () => {
   test('is interrupted where a program says so, and goes on where it was, on each of its vCPUs', async () => {
     writeFileSync(join(folder, 'interrupted.pvmmu'), INTERRUPTED);
     const { out } = await pvmmu(['xen', 'run', 'interrupted.pvmmu'], undefined, folder);
-    expect(lastLine(out)).toBe('xen: 5 programs, 5 equal; 63 operations, 63 equal');
+    expect(lastLine(out)).toBe('xen: 6 programs, 6 equal; 76 operations, 76 equal');
   });
 
   test('returns to user mode, and reads the LDT there through the tables of the kernel', async () => {

@@ -35,6 +35,8 @@ describe('the lab runs', () => {
     'update_descriptor F1[3] 0xcf9a000000fff0',
     'pin L2 F1 preempt=0',
     'resume preempt=0',
+    'pin L2 F1 contend=1',
+    'initialise 1 B4 contend=0',
   ])('%s', (line) => {
     expect(whyNot(program(line), XEN)).toBeUndefined();
   });
@@ -85,8 +87,8 @@ describe('the lab cannot run', () => {
     ['reset_vcpu 1 preempt=0', 'an interrupted reset_vcpu'],
     ['initialise 1 F1 user=0x1234', 'a frame by its number'],
     ['destroy', 'destroy, which cannot be brought about'],
-    ['pin L1 F1 preempt=1', 'an interruption besides preempt=0'],
-    ['pin L1 F1 contend=0', 'an interruption besides preempt=0'],
+    ['pin L1 F1 preempt=1', 'an event after preempt=0'],
+    ['reset_vcpu 1 contend=0', 'an interrupted reset_vcpu'],
     ['mmu_update 0x1234[3] F1|P', 'a frame by its number'],
     ['mmu_update F1[3] 0x1234|P', 'a frame without a name'],
     ['update_descriptor F1[3] 0xcf9a000000ffff', 'a descriptor that is an entry'],
@@ -100,6 +102,11 @@ describe('the lab cannot run', () => {
   test('an access through a translation that may be held', () => {
     const lines = ['touch W1', 'mmu_update B1[1] 0', 'store.cached W1[0] 0'];
     expect(whyNot(program(...lines), XEN)).toBe('asks what a TLB still holds (operation 3)');
+  });
+
+  test('a lost race where the image does not show Xen taking types', () => {
+    const one = program('pin L1 F1', 'pin L1 F1 contend=0');
+    expect(whyNot(one, { ...XEN, races: false })).toContain('this image of Xen (operation 2)');
   });
 
   test('a vCPU that the machine does not have, in a program whose machine has shrunk', () => {
