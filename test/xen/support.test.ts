@@ -154,7 +154,7 @@ describe('of an ordinary domain the lab runs', () => {
     [['mmu_update_list fd=io', '  mmu_update F1[0] 0', 'end -> ?'], 'a list that names another domain'],
     [['cpu1: pin L1 F1'], 'a vCPU of an ordinary domain besides vCPU 0'],
     [['reset_vcpu 0'], 'resets vCPU 0'],
-    [['destroy preempt=1'], 'an interruption besides preempt=0'],
+    [['destroy preempt=1'], 'an event after preempt=0'],
     // The cleanup of F2 stands with dom0's vCPU, not with the domain's.
     [
       ['mmu_update B1[2] 0', 'pin L2 F2', 'unpin F2 preempt=0', 'destroy'],
