@@ -11,6 +11,7 @@ import { takeStart } from '../program/alike.js';
 import { BOOT_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
 import { windowOf } from '../text/naming.js';
+import { survives } from './guard.js';
 import type { LabProgram } from './mailbox.js';
 
 const THROUGH_THE_TLB = new Set([op.OP_TOUCH, op.OP_STORE_CACHED]);
@@ -33,7 +34,7 @@ export function firstToAskTheTlb({ machine, code }: LabProgram): number | undefi
     const was = opcode === op.OP_STORE ? undefined : held.get(window);
     const matters = was && (opcode === op.OP_TOUCH || (was.flags & RW) !== 0);
     if (matters && !isSame(was, now)) return i;
-    scout.run(code, at, answers);
+    if (!survives(scout, code, at, answers)) return undefined;
     const isDone = answers[at / op.RECORD] === OK;
     if (window >= 0 && isDone) held.set(window, now);
     if (opcode === op.OP_STORE && !isDone) held.delete(window);
