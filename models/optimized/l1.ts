@@ -59,7 +59,7 @@ function mapIo(s: State, low: number, mfn: number, fd: number): number {
   return OK;
 }
 
-/** mm.c: put_page_from_l1e (rules 2.3). */
+/** mm.c: put_page_from_l1e (rules 2.3). The type stays writable, validated (rules 1.6). */
 function putPageFromL1e(s: State, low: number, high: number): void {
   if ((low & P) === 0) return;
   const mfn = frameOf(low, high);
