@@ -2,6 +2,7 @@ import type { ModelState } from '../models/model.js';
 import { SLOTS, highWord, lowWord } from '../models/x86/entry.js';
 import { INFO_PAE_XEN_L2, INFO_TYPE, TYPE_L4 } from '../models/x86/page-type.js';
 import {
+  DIRECT_MAP_SLOT,
   LINEAR_SLOT,
   PAE_XEN_FLAGS,
   RO_MPT_FLAGS,
@@ -63,7 +64,7 @@ export function xenSlotFault(
     flags = (low | high) === 0 && !isKernelBase(state, table) ? 0 : RO_MPT_FLAGS;
   } else if (slot === LINEAR_SLOT) {
     mfn = table;
-  } else if (slot === SHADOW_SLOT) {
+  } else if (slot === SHADOW_SLOT || slot > DIRECT_MAP_SLOT) {
     flags = 0;
   }
   if (flags === 0) mfn = 0;

@@ -1,6 +1,7 @@
 /** What Xen writes into its own slots of guest tables (rules 5.3, 6.4). */
 import { highWord, lowWord, SLOTS } from '../x86/entry.js';
 import {
+  DIRECT_MAP_SLOT,
   LINEAR_SLOT,
   PAE_XEN_FLAGS,
   RO_MPT_FLAGS,
@@ -24,7 +25,7 @@ const LINEAR_HIGH = highWord(0, XEN_SLOT_FLAGS);
 /** mm.c: init_xen_l4_slots. */
 export function writeXenL4Slots(s: State, mfn: number): void {
   for (let slot = XEN_L4_FIRST; slot <= XEN_L4_LAST; slot++) {
-    if (slot === RO_MPT_SLOT || slot === SHADOW_SLOT) s.setEntry(mfn, slot, 0, 0);
+    if (slot === RO_MPT_SLOT || slot === SHADOW_SLOT || slot > DIRECT_MAP_SLOT) s.setEntry(mfn, slot, 0, 0);
     else if (slot === LINEAR_SLOT)
       s.setEntry(mfn, slot, lowWord(mfn, XEN_SLOT_FLAGS), LINEAR_HIGH | (mfn >>> 20));
     else s.setEntry(mfn, slot, XEN_LOW, XEN_HIGH);

@@ -15,9 +15,12 @@ export const LINEAR_SLOT = 258;
 /** The shadow code's linear slot: zero in a guest's own L4. */
 export const SHADOW_SLOT = 259;
 
+/** The first of the direct map's, of 512 GiB each: those after it are zero, as the machine has less memory. */
+export const DIRECT_MAP_SLOT = 262;
+
 /** Flags of slot 256 when it is filled (frame XEN_MFN). */
 export const RO_MPT_FLAGS = P | US | A;
-/** Flags of slots 257, 260..271 (frame XEN_MFN) and 258 (frame of the L4 itself). */
+/** Flags of slots 257, 260..262 (frame XEN_MFN) and 258 (frame of the L4 itself). */
 export const XEN_SLOT_FLAGS = P | RW | A | D | NX;
 /** Flags of the first of Xen's slots in a slot-3 L2 (frame XEN_MFN); the slots after it are zero. */
 export const PAE_XEN_FLAGS = P | PSE | A | D;
@@ -27,6 +30,6 @@ export const PAE_XEN_ENTRY = entry(XEN_MFN, PAE_XEN_FLAGS);
 
 /** What Xen puts into one of its slots of the L4 when the L4 has been validated. */
 export function xenL4Entry(l4: number, slot: number): Entry {
-  if (slot === RO_MPT_SLOT || slot === SHADOW_SLOT) return ZERO;
+  if (slot === RO_MPT_SLOT || slot === SHADOW_SLOT || slot > DIRECT_MAP_SLOT) return ZERO;
   return entry(slot === LINEAR_SLOT ? l4 : XEN_MFN, XEN_SLOT_FLAGS);
 }

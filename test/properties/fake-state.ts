@@ -113,7 +113,7 @@ export class FakeState implements ModelState {
   }
 
   fillXenSlots(table: number): void {
-    for (let slot = 256; slot <= 271; slot++)
+    for (let slot = 256; slot <= 262; slot++)
       this.put(table, slot, slot === 258 ? table : XEN_MFN, XEN_SLOT_FLAGS);
     this.put(table, 256, XEN_MFN, RO_MPT_FLAGS);
     this.put(table, 259, 0, 0);
