@@ -20,7 +20,7 @@ import { nameOf } from './xen-confirm.js';
 const FINDS_FOLDER = join('.pvmmu', 'xen-finds');
 const SECONDS_DEFAULT = 30;
 /** The class of mistakes that need a lost race. */
-const OUT_OF_REACH = 'K';
+const RACES = 'K';
 /** Programs drawn between looks at the clock and at answers. */
 const DRAWN_AT_ONCE = 50;
 const EXIT_FOUND = 1;
@@ -32,8 +32,10 @@ export async function fuzzXen(farm: Farm, options: XenCommandOptions, signal: Ab
   const counts = farm.build.showsCounts ? '' : ' (its frame table cannot be read)';
   console.log(`Fuzzing ${nameOf(farm.build)} ${farm.build.arch}${counts}, against both models. Seed ${seed}`);
   for (const { id, class: kind } of options.defect ?? [])
-    if (kind === OUT_OF_REACH)
-      console.log(`${id} is of class ${kind} (${CLASS_WORDS[kind]}), which the lab cannot bring about.`);
+    if (kind === RACES && !farm.build.races)
+      console.log(
+        `${id} is of class ${kind} (${CLASS_WORDS[kind]}), which this image of Xen does not allow.`,
+      );
   const run = new XenFuzzRun(farm, options, seed, signal);
   await run.draw();
   run.summarize();
