@@ -32,8 +32,8 @@ import { firstToAskTheTlb } from './tlb.js';
 import { DOMAIN_PLANS, ToolstackWriter } from './toolstack.js';
 
 const LENGTHS = [10, 40, 120] as const;
-/** Of so many programs one loses races: for each QEMU stops a few times, which takes as long as ten programs. */
-const RACY = 100;
+/** Of so many programs one loses races: for each QEMU stops a few times, which takes as long as fifty programs. */
+const RACY = 500;
 const RACY_LENGTH = 60;
 const RACES = { mood: 'early events and races', plans: RACE_PLANS } as const;
 
