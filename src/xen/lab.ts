@@ -65,11 +65,8 @@ const LAST_WORD = /Manual reset required/;
 const POLL_MS = 1;
 /** Every timer of Xen's may stop a call early (rules 16.4), which shifts what comes after; this scheduler asks for one a second. */
 const SCHEDULER = 'sched=credit sched_credit_tslice_ms=1000';
-/**
- * The debugger stub speaks through a pipe that QEMU inherits. Time passes with instructions, so that little passes while the machine
- * is stopped and goes on.
- */
-const DEBUGGER = ['-chardev', 'socket,id=debugger,fd=3', '-gdb', 'chardev:debugger', '-icount', 'shift=0'];
+/** The debugger stub speaks through a pipe that QEMU inherits. */
+const DEBUGGER = ['-chardev', 'socket,id=debugger,fd=3', '-gdb', 'chardev:debugger'];
 /** xen.h: EVENT_PENDING, the two bytes of evtchn_upcall_pending and evtchn_upcall_mask. */
 const EVENT_PENDING = Uint8Array.of(1, 0);
 const READY = /^lab: ready, module at ([0-9a-f]+) slot ([0-9a-f]+) root ([0-9a-f]+)/;
