@@ -33,13 +33,13 @@ export const RACE_PLANS: readonly Plan[] = [...LAB_PLANS, ...lots<Plan>([[LAB_PL
 function storeBehindAFlush(author: Author): void {
   const { draw, scene, write } = author;
   const level = (2 + draw.below(scene.rootLevel - 1)) as Level;
-  const table = buildTable(author, level);
+  const table = level === scene.rootLevel ? buildRoot(author) : buildTable(author, level);
   author.step(write.pin(level, table));
   const frame = scene.frameWhere((mfn) => scene.isWritable(mfn));
   const window = frame - FIRST_FRAME_MFN;
   author.step(write.touch(scene.addressOf(window)));
   author.step(write.normalUpdate(BOOT_MFN.B1, window, oneIn(draw, 2) ? entry(0, 0) : entry(frame, P | US)));
-  author.step(write.normalUpdate(table, scene.lowSlot(), entry(0, 0)));
+  author.step(write.normalUpdate(table, draw.below(3), entry(0, 0)));
   author.step(write.storeCached(scene.addressOf(window), entry(0, 0)));
 }
 

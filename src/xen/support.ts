@@ -67,13 +67,7 @@ const RUNNABLE = new Set([
   op.OP_RESET_VCPU,
 ]);
 /** Brought about on x86_64 alone. */
-const ONLY_64 = new Set([
-  op.OP_TOUCH,
-  op.OP_STORE_CACHED,
-  op.OP_IRET_USER,
-  op.OP_INITIALISE,
-  op.OP_RESET_VCPU,
-]);
+const ONLY_64 = new Set([op.OP_IRET_USER, op.OP_INITIALISE, op.OP_RESET_VCPU]);
 /** The bits of an operation that loses a race. */
 export const CONTENDED = op.CONTEND_MASK << op.CONTEND_SHIFT;
 /** What the environment may do: another vCPU, the event of `preempt=0`, which is pending when the call begins, and a lost race. */

@@ -32,7 +32,9 @@ export function firstToAskTheTlb({ machine, code }: LabProgram): number | undefi
     const window = ACCESSES.has(opcode) ? windowOf(addressAt(code, at), machine) : -1;
     const now = entryOfWindow(scout, window);
     const was = opcode === op.OP_STORE ? undefined : held.get(window);
-    const matters = was && (opcode === op.OP_TOUCH || (was.flags & RW) !== 0);
+    // A store of eight bytes reads before it writes where words have four.
+    const reads = opcode === op.OP_TOUCH || machine.arch === 'x86_32';
+    const matters = was && (reads || (was.flags & RW) !== 0);
     if (matters && !isSame(was, now)) return i;
     if (!survives(scout, code, at, answers)) return undefined;
     const isDone = answers[at / op.RECORD] === OK;

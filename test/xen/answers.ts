@@ -3,6 +3,7 @@ import { Oracle } from '../../src/xen/oracle.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import type { XenBuild } from '../../src/xen/support.js';
 import { parseProgram } from '../../src/text/parse.js';
+import type { Arch } from '../../src/program/machine.js';
 import type { Program } from '../../src/program/program.js';
 
 export const XEN: XenBuild = {
@@ -18,7 +19,15 @@ const oracle = new Oracle(new ReferenceModel());
 
 /** A program of an 8-frame hardware domain on two vCPUs. */
 export function program(...lines: string[]): Program {
-  const head = ['pvmmu 1', 'program test', 'machine x86_64 frames=8 domain=hardware vcpus=2'];
+  return programOf('x86_64', lines);
+}
+
+export function program32(...lines: string[]): Program {
+  return programOf('x86_32', lines);
+}
+
+function programOf(arch: Arch, lines: readonly string[]): Program {
+  const head = ['pvmmu 1', 'program test', `machine ${arch} frames=8 domain=hardware vcpus=2`];
   return parseProgram(
     [...head, ...lines.map((line) => (/->|^ |_list|multicall/.test(line) ? line : `${line} -> ?`))].join(
       '\n',

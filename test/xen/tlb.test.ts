@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { firstToAskTheTlb } from '../../src/xen/tlb.js';
-import { program } from './answers.js';
+import { program, program32 } from './answers.js';
 
 describe('what the TLB of the emulated processor may still hold', () => {
   test.each([
@@ -41,5 +41,11 @@ describe('what the TLB of the emulated processor may still hold', () => {
     ],
   ])('is not known after %s', (_, lines, first) => {
     expect(firstToAskTheTlb(program(...lines))).toBe(first);
+  });
+
+  test('is not known on x86_32 after a change of an entry without RW, as a store reads there', () => {
+    const lines = ['update_va W1 F1|P', 'touch W1', 'mmu_update B1[1] 0', 'store.cached W1[0] 0'];
+    expect(firstToAskTheTlb(program(...lines))).toBeUndefined();
+    expect(firstToAskTheTlb(program32(...lines))).toBe(3);
   });
 });
