@@ -11,7 +11,7 @@ import {
   BAD_MFN,
   BOOT_MFN,
   DEFAULT_PAE_XEN_SLOT,
-  FIRST_FRAME_MFN,
+  frameMfns,
   type Machine,
   WINDOW_0,
 } from '../src/program/machine.js';
@@ -144,8 +144,7 @@ function options(): fc.Arbitrary<ListOptions> {
 function frameNumbers(arch: Arch): fc.Arbitrary<number> {
   const { B1, B2, B3, B4 } = BOOT_MFN;
   const boot = arch === 'x86_64' ? [B1, B2, B3, B4] : [B1, B2, B3];
-  const frames = Array.from({ length: 8 }, (_, i) => FIRST_FRAME_MFN + i);
-  return fc.constantFrom(0, BAD_MFN[arch], ...boot, ...frames);
+  return fc.constantFrom(0, BAD_MFN[arch], ...boot, ...frameMfns(8));
 }
 
 /** The windows of `F0` to `F7`, address 0 and the lowest one that is not canonical. */

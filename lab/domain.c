@@ -182,9 +182,11 @@ static u32 destroy(u32 event)
 			life = DEAD_AND_GONE;
 		if (answer != PREEMPTED || xen_frames == 0 || !takes_back())
 			return answer;
-		xen_frames = event == EVENT_MASKED ? 0 : xen_frames - 1;
-		if (event == EVENT_MASKED)
+		if (event == EVENT_MASKED) {
+			xen_frames = 0;
 			return answer;
+		}
+		xen_frames--;
 	}
 }
 

@@ -54,7 +54,6 @@ typedef unsigned long long u64;
 typedef unsigned long ulong;
 
 #define EPERM 1
-#define ESRCH 3
 #define EACCES 13
 #define EEXIST 17
 #define EINVAL 22

@@ -6,7 +6,7 @@ import {
   type Arch,
   BOOT_MFN,
   DEFAULT_PAE_XEN_SLOT,
-  FIRST_FRAME_MFN,
+  frameMfns,
   type Machine,
   type MachineOptions,
   standardMachine,
@@ -36,7 +36,7 @@ export function scopeMachine({ arch, quirks, frames }: Scope): Machine {
  * `update_va` a window is empty or maps the frame that it maps at the start, read-only or writable.
  */
 export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operation[] {
-  const own = Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
+  const own = frameMfns(frames);
   const { B1, B2, B3, B4 } = BOOT_MFN;
   const tables = bootTables ? [B1, B2, B3, ...(arch === 'x86_64' ? [B4] : [])] : [];
   const mfns = [...own, ...tables];

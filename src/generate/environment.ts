@@ -65,13 +65,12 @@ const LATE = 20;
 function disturbance(draw: Draw, mood: Mood, opcode: number): number {
   const isEnd = opcode === OP_DESTROY;
   if (!isEnd && (mood === 'calm' || INTERRUPTIBLE[opcode] === 0 || oneIn(draw, 2))) return 0;
-  if (!isEnd && mood === 'early events') return eventAfter(0);
+  const isEarly = mood === 'early events' || mood === 'early events and races';
   const isRace = (mood === 'races' || mood === 'early events and races') && oneIn(draw, 2);
-  if (!isEnd && !isRace && mood === 'early events and races') return eventAfter(0);
+  if (isEarly && !isEnd && !isRace) return eventAfter(0);
   const when = draw.below(isEnd && oneIn(draw, 2) ? LATE : oneIn(draw, 4) ? 8 : 3);
   if (isRace) return lostRace(when);
-  if (mood === 'early events' || mood === 'early events and races')
-    return when === LATE - 1 ? 0 : eventAfter(0);
+  if (isEarly) return when === LATE - 1 ? 0 : eventAfter(0);
   return eventAfter(when);
 }
 

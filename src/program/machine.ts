@@ -176,8 +176,13 @@ function standardRam(frames: number) {
   };
 }
 
+/** `F0`, `F1`…, so many of them. */
+export function frameMfns(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => FIRST_FRAME_MFN + i);
+}
+
 function windows(frames: number, flags: number) {
-  return Array.from({ length: frames }, (_, i) => ({ slot: i, entry: entry(FIRST_FRAME_MFN + i, flags) }));
+  return frameMfns(frames).map((mfn, slot) => ({ slot, entry: entry(mfn, flags) }));
 }
 
 function table(level: Level, mfn: number, entries: StartTable['entries']): StartTable {

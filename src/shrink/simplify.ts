@@ -1,6 +1,6 @@
 /** The pass that makes each operation simpler, and those that lower all levels at once. */
 import type { Level } from '../../models/x86/page-type.js';
-import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { BOOT_MFN, frameMfns, type Machine } from '../program/machine.js';
 import { type Draft, replaced } from './draft.js';
 import { indexOf, renamed, visit } from './names.js';
 import type { Steps } from './pass.js';
@@ -53,5 +53,5 @@ export function sceneOf(draft: Draft): Scene {
 function namedFrames({ frames }: Machine, used: ReadonlySet<number>): number[] {
   if (frames === 0) return [...used].sort((a, b) => a - b);
   const count = Math.min(frames, 2 + Math.max(-1, ...[...used].map(indexOf)));
-  return Array.from({ length: count }, (_, index) => FIRST_FRAME_MFN + index);
+  return frameMfns(count);
 }

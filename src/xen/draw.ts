@@ -18,7 +18,6 @@ import {
   PREEMPT_MASK,
   PREEMPT_SHIFT,
   RECORD,
-  span,
   W_COUNT,
   W_FRAME,
 } from '../program/record.js';
@@ -28,7 +27,7 @@ import { GaveUp, Oracle } from './oracle.js';
 import { LAB_PLANS, RACE_PLANS } from './plans.js';
 import { endsBeforeItsCleanup, hasSecondDomain } from './second-domain.js';
 import { CONTENDED, isContended, whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
-import { firstToAskTheTlb } from './tlb.js';
+import { firstToAskTheTlb, goesThroughTheTlb } from './tlb.js';
 import { DOMAIN_PLANS, ToolstackWriter } from './toolstack.js';
 
 const LENGTHS = [10, 40, 120] as const;
@@ -117,8 +116,11 @@ export class LabAuthor {
       if (whyNotOperation(code, at, machine) !== undefined || takesTheKernelAway(scout, code, at))
         return false;
       if (writesHalfOfXensSlot(code, at, machine)) return false;
-      const soFar = { machine, code: code.subarray(0, at + span(code, at) * RECORD) };
-      if (firstToAskTheTlb(soFar) !== undefined) return false;
+      if (
+        goesThroughTheTlb(code, at) &&
+        firstToAskTheTlb({ machine, code: code.subarray(0, at + RECORD) }) !== undefined
+      )
+        return false;
       const opcode = code[at]! & 0xff;
       if (opcode === OP_RESET_VCPU && scout.loadedBase(code[at + W_COUNT]!) === 0) return false; // it is down
       // One of these goes on.

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Register } from './debugger.js';
+import { TYPE_INFO } from './frame-table.js';
 
 export interface Exchange {
   readonly address: bigint;
@@ -17,9 +18,6 @@ export interface Exchanges {
   readonly put: bigint;
   readonly all: readonly Exchange[];
 }
-
-/** Of `type_info` in struct page_info. */
-export const TYPE_INFO = 0x10;
 
 /** Where Xen maps the image, whose addresses are those it is loaded at. */
 const XEN_VIRT_START = 0xffff82d040000000n;
@@ -79,7 +77,7 @@ function* exchangesIn(code: Buffer, address: bigint): Generator<Exchange & { rea
   for (let at = code.indexOf(LOCK); at >= 0 && at + 6 <= code.length; at = code.indexOf(LOCK, at + 1)) {
     const [, rex, first, second, modrm, displacement] = code.subarray(at, at + 6) as unknown as number[];
     if ((rex! & 0xf8) !== REX_W || first !== CMPXCHG[0] || second !== CMPXCHG[1]) continue;
-    if (modrm! >> 6 !== 1 || (modrm! & 7) === SIB || displacement !== TYPE_INFO) continue;
+    if (modrm! >> 6 !== 1 || (modrm! & 7) === SIB || BigInt(displacement!) !== TYPE_INFO) continue;
     const page = NUMBERED[(modrm! & 7) | ((rex! & 1) << 3)]!;
     yield { offset: at, address: address + BigInt(at), page };
   }

@@ -11,21 +11,22 @@
 import type { ModelState } from '../../models/model.js';
 import {
   INFO_HANDED,
-  INFO_OWNER,
-  INFO_OWNER_SHIFT,
   INFO_PAE_XEN_L2,
   INFO_PARTIAL,
   INFO_PINNED,
   INFO_TYPE,
   INFO_VALIDATED,
   isTable,
-  OWNER_GUEST,
   TYPE_L4,
   TYPE_NAMES,
 } from '../../models/x86/page-type.js';
+import { isGuests } from '../../properties/frames.js';
 
 /** Words of a frame in the lab's answer: general count, type_info (low, high), what is said of a table. */
 export const COUNT_WORDS = 4;
+
+/** Of `type_info` in `struct page_info`. */
+export const TYPE_INFO = 16n;
 
 /** The machine's memory, by address. */
 export interface MachineMemory {
@@ -40,7 +41,6 @@ const FRAME_BITS = 0xffffffffff000n;
 const XENS = 0xffff82e000000000n;
 const LABS = 0xffff80003fe00000n;
 const PAGE_INFO_BYTES = 32n;
-const TYPE_INFO = 16n;
 const [TYPE, VALIDATED] = [61n, 58n];
 
 /**
@@ -85,7 +85,7 @@ export function countsIn(words: Int32Array, at: number): string {
 export function countsOf(state: ModelState, mfn: number): string {
   const info = state.info(mfn);
   const general = state.generalCount(mfn);
-  if ((info & INFO_OWNER) >> INFO_OWNER_SHIFT !== OWNER_GUEST) return countsOfGone(general);
+  if (!isGuests(info)) return countsOfGone(general);
   return tell(info, general, state.typeCount(mfn), state.partialFrom(mfn), state.linearCount(mfn));
 }
 

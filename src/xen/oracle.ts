@@ -2,7 +2,7 @@
 import type { Model } from '../../models/model.js';
 import { OK, UNKNOWN } from '../../models/x86/result.js';
 import { takeStart } from '../program/alike.js';
-import { BOOT_MFN, FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { BOOT_MFN, frameMfns } from '../program/machine.js';
 import type { FinalFrame } from '../program/program.js';
 import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
 import { finalFrameOf, sameFinal } from '../replay/final-frame.js';
@@ -63,22 +63,15 @@ export class Oracle {
         operation++;
         model.run(code, at, results);
       }
-      const finals = finalMfns(machine).map((mfn) => finalFrameOf(model, mfn, false));
-      const counts = frameMfns(machine).map((mfn) => countsOf(model, mfn));
+      const frames = frameMfns(machine.frames);
+      const finals = [...frames, BOOT_MFN.B1].map((mfn) => finalFrameOf(model, mfn, false));
+      const counts = frames.map((mfn) => countsOf(model, mfn));
       return { results, finals, counts, lost: keptAfterTakeDown(model) };
     } catch (error) {
       model.start(machine); // whatever state it is in
       throw new GaveUp(operation, error);
     }
   }
-}
-
-function frameMfns({ frames }: Machine): number[] {
-  return Array.from({ length: frames }, (_, i) => FIRST_FRAME_MFN + i);
-}
-
-function finalMfns(machine: Machine): number[] {
-  return [...frameMfns(machine), BOOT_MFN.B1];
 }
 
 /**

@@ -4,7 +4,8 @@
  * was; an event becomes pending in the same moment. Xen's code is as it always is.
  */
 import { type Debugger, DebuggerGone, type Registers } from './debugger.js';
-import { type Exchange, type Exchanges, TYPE_INFO } from './exchanges.js';
+import type { Exchange, Exchanges } from './exchanges.js';
+import { TYPE_INFO } from './frame-table.js';
 
 /** What the lab says of the operation that runs. */
 export interface Contest {
@@ -64,7 +65,7 @@ async function loseOne(
 /** Xen finds another type than it expects. */
 async function lose(machine: Debugger, { page }: Exchange, registers: Registers): Promise<void> {
   const type = registers.rax;
-  const address = registers[page] + BigInt(TYPE_INFO);
+  const address = registers[page] + TYPE_INFO;
   await machine.write(address, type + 1n);
   await machine.step();
   await machine.write(address, type);

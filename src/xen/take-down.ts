@@ -6,11 +6,11 @@ import {
   INFO_OWNER,
   INFO_OWNER_SHIFT,
   INFO_PINNED,
-  OWNER_GUEST,
   OWNER_NOBODY,
 } from '../../models/x86/page-type.js';
+import { isGuests } from '../../properties/frames.js';
 import { encode } from '../program/codec.js';
-import { BOOT_MFN, FIRST_FRAME_MFN } from '../program/machine.js';
+import { BOOT_MFN, frameMfns } from '../program/machine.js';
 import { normalUpdate, type Operation } from '../program/operation.js';
 import { RECORD } from '../program/record.js';
 
@@ -20,6 +20,7 @@ const NO_REQUESTS: Operation = {
   options: { fd: 'self', badList: false },
   items: [],
 };
+const NOBODYS = OWNER_NOBODY << INFO_OWNER_SHIFT;
 const NO_GDT: Operation = { kind: 'set_gdt', frames: [], entries: 0 };
 
 /** Takes everything down and says to which of F0.. something besides its allocation still refers, one bit each. */
@@ -37,11 +38,11 @@ export function keptAfterTakeDown(model: Model): number {
   const { B1 } = BOOT_MFN;
   for (let slot = model.nextUsed(B1, 0); slot < SLOTS; slot = model.nextUsed(B1, slot + 1))
     run(model, normalUpdate(B1, slot, ZERO));
-  const frames = framesOf(model);
+  const frames = frameMfns(model.machine.frames);
   for (const mfn of [...frames, ...tables.map((table) => table.mfn)])
     if (mfn !== base && (model.info(mfn) & INFO_PINNED) !== 0) run(model, { kind: 'unpin', mfn });
   return frames.reduce((mask, mfn, i) => {
-    if (isGuests(model, mfn) && model.generalCount(mfn) > allocation(model, mfn)) return mask | (1 << i);
+    if (isGuests(model.info(mfn)) && model.generalCount(mfn) > allocation(model, mfn)) return mask | (1 << i);
     run(model, { kind: 'release', mfn });
     return mask;
   }, 0);
@@ -52,21 +53,12 @@ function keptAfterTheEnd(model: Model): number {
   run(model, NO_REQUESTS);
   run(model, { kind: 'destroy' });
   for (let mfn = 0; mfn < model.frameLimit; mfn++)
-    if (ownerOf(model, mfn) === OWNER_NOBODY && model.typeCount(mfn) !== 0)
+    if ((model.info(mfn) & INFO_OWNER) === NOBODYS && model.typeCount(mfn) !== 0)
       throw new Error('a frame is given back with a type reference, where Xen stops (free_domheap_pages)');
-  return framesOf(model).reduce((mask, mfn, i) => (isGuests(model, mfn) ? mask | (1 << i) : mask), 0);
-}
-
-function framesOf({ machine }: Model): number[] {
-  return Array.from({ length: machine.frames }, (_, i) => FIRST_FRAME_MFN + i);
-}
-
-function isGuests(model: Model, mfn: number): boolean {
-  return ownerOf(model, mfn) === OWNER_GUEST;
-}
-
-function ownerOf(model: Model, mfn: number): number {
-  return (model.info(mfn) & INFO_OWNER) >> INFO_OWNER_SHIFT;
+  return frameMfns(model.machine.frames).reduce(
+    (mask, mfn, i) => (isGuests(model.info(mfn)) ? mask | (1 << i) : mask),
+    0,
+  );
 }
 
 function allocation(model: Model, mfn: number): number {

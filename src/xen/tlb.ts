@@ -5,8 +5,9 @@
 import { OptimizedModel } from '../../models/optimized/model.js';
 import type { ModelState } from '../../models/model.js';
 import { A, D, type Entry, entryOf, isSame, P, RW } from '../../models/x86/entry.js';
-import { INFO_TYPE, INFO_VALIDATED, isTable, TYPE_L1 } from '../../models/x86/page-type.js';
+import { INFO_TYPE, TYPE_L1 } from '../../models/x86/page-type.js';
 import { OK } from '../../models/x86/result.js';
+import { isValidatedTable } from '../../properties/frames.js';
 import { takeStart } from '../program/alike.js';
 import { BOOT_MFN } from '../program/machine.js';
 import * as op from '../program/record.js';
@@ -19,10 +20,15 @@ const ACCESSES = new Set([...THROUGH_THE_TLB, op.OP_STORE]);
 
 const scout = new OptimizedModel();
 
+/** Whether the operation at `at` is one whose answer may. */
+export function goesThroughTheTlb(code: Int32Array, at: number): boolean {
+  return THROUGH_THE_TLB.has(code[at]! & 0xff);
+}
+
 /** Index of the first such operation; undefined if there is none. */
 export function firstToAskTheTlb({ machine, code }: LabProgram): number | undefined {
   const starts = op.operationStarts(code);
-  if (!starts.some((at) => THROUGH_THE_TLB.has(code[at]! & 0xff))) return undefined;
+  if (!starts.some((at) => goesThroughTheTlb(code, at))) return undefined;
   takeStart(scout, machine);
   const answers = new Int32Array(code.length / op.RECORD);
   /** By window, the entry whose translation may be held. */
@@ -62,5 +68,5 @@ function entryOfWindow(state: ModelState, window: number): Entry {
 
 function levelInUse(state: ModelState, mfn: number): number {
   const info = state.info(mfn);
-  return (info & INFO_VALIDATED) !== 0 && isTable(info & INFO_TYPE) ? info & INFO_TYPE : 0;
+  return isValidatedTable(info) ? info & INFO_TYPE : 0;
 }
