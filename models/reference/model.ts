@@ -3,7 +3,7 @@
 import type { Machine, Range } from '../../src/program/machine.js';
 import type { DomainId, Environment, ListOptions, Operation, Word64 } from '../../src/program/operation.js';
 import { MMU_UPDATE_KINDS, MMUEXT_KINDS } from '../../src/program/operation.js';
-import { decode } from '../../src/program/codec.js';
+import { decodeRequest, environmentOf } from '../../src/program/codec.js';
 import { RECORD, itemsAt } from '../../src/program/record.js';
 import type { Model } from '../model.js';
 import * as f from '../x86/entry.js';
@@ -253,15 +253,15 @@ export class ReferenceModel extends Lifecycle implements Model {
   // return to user mode (common/multicall.c: do_multicall).
   run(code: Int32Array, at: number, results: Int32Array): void {
     this.changes.clear();
-    const op = decode(code, at);
-    const vcpu = this.vcpus[op.cpu ?? 0];
+    const [op, environment] = [decodeRequest(code, at), environmentOf(code, at)];
+    const vcpu = this.vcpus[environment.cpu];
     const isDead = op.kind !== 'destroy' && (this.isDying || vcpu?.state !== 'up');
     const isMulticall = op.kind === 'multicall';
-    if (!isDead) this.enter(vcpu ?? this.curr, isMulticall ? {} : op);
+    if (!isDead) this.enter(vcpu ?? this.curr, isMulticall ? {} : environment);
     results[at / RECORD] = isDead ? DEAD : isMulticall ? OK : this.perform(op);
     let instead = isDead ? DEAD : undefined;
     for (const item of isMulticall ? itemsAt(code, at) : []) {
-      const call = decode(code, item);
+      const call = decodeRequest(code, item);
       results[item / RECORD] = instead ?? this.perform(call);
       if (call.kind === 'iret_user') instead ??= NONE;
     }

@@ -98,16 +98,15 @@ export function environmentBits({ cpu = 0, preempt, contend }: Environment): num
   );
 }
 
-/** The environment of the operation at `at`, without what is as usual. */
-export function environmentOf(code: Int32Array, at: number): Environment {
+/** What the environment does around the operation at `at`. */
+export function environmentOf(code: Int32Array, at: number): Environment & { readonly cpu: number } {
   const word = code[at + W_OPCODE]!;
-  const cpu = (word >> CPU_SHIFT) & CPU_MASK;
   const preempt = (word >> PREEMPT_SHIFT) & PREEMPT_MASK;
   const contend = (word >> CONTEND_SHIFT) & CONTEND_MASK;
   return {
-    ...(cpu > 0 ? { cpu } : {}),
-    ...(preempt > 0 ? { preempt: preempt - 1 } : {}),
-    ...(contend > 0 ? { contend: contend - 1 } : {}),
+    cpu: (word >> CPU_SHIFT) & CPU_MASK,
+    preempt: preempt > 0 ? preempt - 1 : undefined,
+    contend: contend > 0 ? contend - 1 : undefined,
   };
 }
 
@@ -218,15 +217,21 @@ function writeList(
   to.end(at);
 }
 
-/** The operation whose records begin at `at`. */
+/** The operation whose records begin at `at`, without what is as usual around it. */
 export function decode(code: Int32Array, at: number): Operation {
   const request = decodeRequest(code, at);
-  return (code[at + W_OPCODE]! & ENVIRONMENT_MASK) === 0
-    ? request
-    : { ...request, ...environmentOf(code, at) };
+  if ((code[at + W_OPCODE]! & ENVIRONMENT_MASK) === 0) return request;
+  const { cpu, preempt, contend } = environmentOf(code, at);
+  return {
+    ...request,
+    ...(cpu > 0 ? { cpu } : {}),
+    ...(preempt === undefined ? {} : { preempt }),
+    ...(contend === undefined ? {} : { contend }),
+  };
 }
 
-function decodeRequest(code: Int32Array, at: number): Request {
+/** What is asked for there, by itself: for who reads every operation of a program, at a fraction of the cost. */
+export function decodeRequest(code: Int32Array, at: number): Request {
   const opcode = code[at + W_OPCODE]! & 0xff;
   const variant = (code[at + W_OPCODE]! >> VARIANT_SHIFT) & VARIANT_MASK;
   const mfn = code[at + W_FRAME]! >>> 0;

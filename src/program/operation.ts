@@ -134,9 +134,9 @@ export interface Environment {
   /** The virtual CPU that runs it: 0..3, default 0. */
   readonly cpu?: number;
   /** An event arrives after so many units of work: 0..126. */
-  readonly preempt?: number;
+  readonly preempt?: number | undefined;
   /** The restartable type reference, counted from 0, that loses its race while an event is pending: 0..62. */
-  readonly contend?: number;
+  readonly contend?: number | undefined;
 }
 
 export type Operation = Environment & Request;
