@@ -1,6 +1,6 @@
 /**
  * How fast the models run generated programs of 8 frames, on machines of 8 frames and of a Linux guest's size, and
- * whether they allocate while they do; and `pvmmu fuzz` beside `fc.commands` (`fuzzing.ts`). `npm run bench`; figures as `name: value unit`, medians of several passes.
+ * whether they allocate while they do; `pvmmu fuzz` beside `fc.commands` (`fuzzing.ts`); and short runs from their start (`cold.ts`). `npm run bench`; figures as `name: value unit`, medians of several passes.
  */
 import '../src/engine.js';
 import { LOCKSTEP_MODES, type LockstepMode, Panel, SAMPLE } from '../src/fuzz/panel.js';
@@ -9,6 +9,7 @@ import { OptimizedModel } from '../models/optimized/model.js';
 import { ReferenceModel } from '../models/reference/model.js';
 import { OP_DESTROY, operationStarts, RECORD, span, W_OPCODE } from '../src/program/record.js';
 import { replayFile } from '../src/replay/replay.js';
+import { coldStart } from './cold.js';
 import { median, print } from './figures.js';
 import { compareFuzzing } from './fuzzing.js';
 import { drawWork, enlarged, LENGTH, operationsIn, type Work } from './work.js';
@@ -161,6 +162,7 @@ for (let i = 0; i < 5; i++) {
 print('Linux boot replayed on the optimized model', median(times), 's');
 
 compareFuzzing();
+coldStart();
 
 /** Not of a domain that is destroyed: every frame that it has is given back then, whatever its size. */
 function isKept(code: Int32Array): boolean {

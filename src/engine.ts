@@ -9,9 +9,10 @@ function inlineUpTo(size: number, cumulative: number, absolute: number): void {
 
 /*
  * Lets V8 inline more than it would: the models are many small functions called once per operation, and the
- * default limits stop in the middle of them. Has to come before anything hot is compiled.
+ * default limits stop in the middle of them. With still larger ones it takes longer to compile what is no faster then
+ * (docs/adr/0005-built-as-one-module.md). Has to come before anything hot is compiled.
  */
-inlineUpTo(1500, 5000, 10_000);
+inlineUpTo(1000, 2500, 7000);
 
 /**
  * Brings back V8's own limits, for an exploration: what it calls for each operation is too much for one function, and in
