@@ -7,7 +7,8 @@ import { parseFind, type StoredFind } from '../database/find-text.js';
 import { TextError } from '../text/error.js';
 import type { LabAnswer, LabProgram } from '../xen/mailbox.js';
 import { differences, Oracle } from '../xen/oracle.js';
-import { buildName, whyNot, type XenBuild } from '../xen/support.js';
+import { buildName, type XenBuild } from '../xen/build.js';
+import { whyNot } from '../xen/support.js';
 import type { Farms } from './xen-farms.js';
 import { messageLines } from './xen-run.js';
 

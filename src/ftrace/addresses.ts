@@ -1,6 +1,6 @@
 /** Where the kernel maps its memory, so that an address tells the page behind it. */
 import type { Arch } from '../program/machine.js';
-import type { XenEvent } from './events.js';
+import type { XenEvent } from './event.js';
 
 const LOW_32 = 2n ** 32n;
 /** PAGE_OFFSET of 64-bit kernels: from 4.20 on, and before (Documentation/arch/x86/x86_64/mm.rst). */

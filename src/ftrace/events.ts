@@ -3,36 +3,8 @@
  * are hexadecimal; an entry stands twice, with the pfn and, `raw`, with the mfn.
  */
 import type { Level } from '../../models/x86/page-type.js';
+import type { XenEvent } from './event.js';
 import { FAILED, readFields } from './fields.js';
-
-/** A pointer, address or entry; 64 bits. */
-type Word = bigint;
-
-export type XenEvent =
-  /** An entry is set: a store or a request, which the events after it tell. */
-  | {
-      readonly kind: 'set';
-      readonly level: Level;
-      readonly pointer: Word;
-      /** The same entry of the user's root; 0 for none. */
-      readonly user: Word;
-      /** The entry with the pfn; undefined where only the other is printed. */
-      readonly value: Word | undefined;
-      readonly raw: Word;
-      /** What the kernel does besides: keeps A and D, or always makes a store of it. */
-      readonly how: 'set' | 'preserve_ad' | 'store';
-    }
-  | { readonly kind: 'alloc'; readonly pfn: number; readonly level: number; readonly pinned: boolean }
-  | { readonly kind: 'release'; readonly pfn: number; readonly level: number; readonly pinned: boolean }
-  | { readonly kind: 'pgd_pin' | 'pgd_unpin'; readonly pgd: Word }
-  | { readonly kind: 'write_cr3'; readonly user: boolean; readonly pfn: number }
-  | { readonly kind: 'flush_tlb'; readonly command: 'tlb_flush_local' | 'invlpg_local' | 'tlb_flush_multi' }
-  | { readonly kind: 'entry'; readonly op: number; readonly args: readonly Word[] }
-  /** The last entry of the buffer takes one request more, or does not and another entry follows. */
-  | { readonly kind: 'extend'; readonly op: number; readonly fits: boolean }
-  | { readonly kind: 'flush'; readonly calls: number }
-  /** Says nothing that matters here. */
-  | { readonly kind: 'ignored' };
 
 interface Format {
   readonly pattern: RegExp;
@@ -45,7 +17,7 @@ const POINTER = '(?:0x)?([0-9a-f]+|\\(null\\))';
 const PAIR = '([0-9a-f]{16}) \\(raw ([0-9a-f]{16})\\)';
 const IGNORED: XenEvent = { kind: 'ignored' };
 
-function word(field: string | undefined): Word {
+function word(field: string | undefined): bigint {
   return field === undefined || field === '(null)' ? 0n : BigInt(`0x${field}`);
 }
 

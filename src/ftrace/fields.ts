@@ -3,7 +3,7 @@
  * recorded fields instead: `[FAILED TO PARSE] ptep=0xffff… pteval=1234`, pointers and longs in hexadecimal, other numbers in
  * decimal, an array byte by byte (libtraceevent, tep_print_field). An entry is as stored then; its pfn is not there.
  */
-import type { XenEvent } from './events.js';
+import type { XenEvent } from './event.js';
 
 export const FAILED = '[FAILED TO PARSE]';
 const FIELD = /(\w+)=(ARRAY\[[^\]]*\]|\S+)/g;

@@ -2,7 +2,7 @@
 import { entry, type Entry, P } from '../../models/x86/entry.js';
 import { XEN_MFN } from '../program/machine.js';
 import type { Addresses } from './addresses.js';
-import type { XenEvent } from './events.js';
+import type { XenEvent } from './event.js';
 import type { Note } from './steps.js';
 
 /** Frames from here on (2 GiB) get another number, as models keep a record of each frame up to the highest. */

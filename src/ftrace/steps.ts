@@ -6,7 +6,7 @@
 import type { Level } from '../../models/x86/page-type.js';
 import type { Flush, MmuextCommand } from '../program/operation.js';
 import type { Addresses } from './addresses.js';
-import type { XenEvent } from './events.js';
+import type { XenEvent } from './event.js';
 
 export type GuestRequest =
   | {

@@ -26,7 +26,8 @@ import type { LabProgram } from './mailbox.js';
 import { GaveUp, Oracle } from './oracle.js';
 import { LAB_PLANS, RACE_PLANS } from './plans.js';
 import { endsBeforeItsCleanup, hasSecondDomain } from './second-domain.js';
-import { CONTENDED, isContended, whyNotOperation, writesHalfOfXensSlot, type XenBuild } from './support.js';
+import type { XenBuild } from './build.js';
+import { CONTENDED, isContended, whyNotOperation, writesHalfOfXensSlot } from './support.js';
 import { firstToAskTheTlb, goesThroughTheTlb } from './tlb.js';
 import { DOMAIN_PLANS, ToolstackWriter } from './toolstack.js';
 

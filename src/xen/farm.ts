@@ -5,7 +5,7 @@ import { TextError } from '../text/error.js';
 import type { BootFiles } from './installation.js';
 import { type EndKind, Lab, LabEnded } from './lab.js';
 import { type LabAnswer, type LabProgram, requestWords, REQUEST_WORDS_MAX } from './mailbox.js';
-import type { XenBuild } from './support.js';
+import type { XenBuild } from './build.js';
 
 /** What came of a program on real Xen. */
 export type Outcome =

@@ -34,7 +34,7 @@ import {
   XEN_VCPUS,
 } from './mailbox.js';
 import { loseRaces } from './races.js';
-import type { XenBuild } from './support.js';
+import type { XenBuild } from './build.js';
 
 /** Why a lab answers no more: it was killed or ended by itself, Xen crashed, or nothing has happened for long. */
 export type EndKind = 'gone' | 'crashed' | 'stuck';

@@ -8,7 +8,7 @@ import { takeStart } from '../program/alike.js';
 import * as op from '../program/record.js';
 import { survives } from './guard.js';
 import type { LabProgram } from './mailbox.js';
-import type { XenBuild } from './support.js';
+import type { XenBuild } from './build.js';
 
 /** The release whose XEN_DOMCTL_createdomain the lab knows. */
 const RELEASE = /^4\.17\b/;

@@ -1,9 +1,10 @@
 /** Which programs the lab can run: those of a dom0, or of a second domain, whose calls an event interrupts at once, after a lost race, or not at all. */
 import { mfnOf, P } from '../../models/x86/entry.js';
 import { XEN_L4_FIRST, XEN_L4_LAST } from '../../models/x86/xen-entries.js';
-import { BOOT_MFN, FIRST_FRAME_MFN, type Arch, type Machine, WINDOW_0 } from '../program/machine.js';
+import { BOOT_MFN, FIRST_FRAME_MFN, type Machine, WINDOW_0 } from '../program/machine.js';
 import * as op from '../program/record.js';
 import { hasName, windowOf } from '../text/naming.js';
+import { buildName, type XenBuild } from './build.js';
 import { firstToTakeTheKernelAway } from './guard.js';
 import { endBeforeItsCleanup, hasSecondDomain, whyNotForeign } from './second-domain.js';
 import { firstToAskTheTlb } from './tlb.js';
@@ -15,20 +16,6 @@ import {
   VCPUS_MAX,
   XEN_VCPUS,
 } from './mailbox.js';
-
-/** The Xen that a lab runs on. */
-export interface XenBuild {
-  readonly arch: Arch;
-  /** As Xen says it, such as `4.17.7 (Debian …)`. */
-  readonly version: string;
-  readonly debug: boolean;
-  /** x86_32: first slot of the slot-3 L2 that belongs to Xen. */
-  readonly paeXenSlot: number;
-  /** Its frame table can be seen (frame-table.ts). */
-  readonly showsCounts: boolean;
-  /** Races can be lost (src/xen/races.ts). */
-  readonly races: boolean;
-}
 
 const LIST_MAX = 128;
 const LISTS_MAX = 8;
@@ -108,10 +95,6 @@ export function whyNotMachine(machine: Machine, build: XenBuild): string | undef
   if (arch === 'x86_32' && machine.paeXenSlot !== paeXenSlot)
     return `has pae_xen_slot=${machine.paeXenSlot}, here it is ${paeXenSlot}`;
   return undefined;
-}
-
-export function buildName(debug: boolean): string {
-  return debug ? 'debug' : 'release';
 }
 
 /** Why the lab cannot run the program, if so. */

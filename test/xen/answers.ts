@@ -1,7 +1,7 @@
 import type { LabAnswer, LabProgram } from '../../src/xen/mailbox.js';
 import { Oracle } from '../../src/xen/oracle.js';
 import { ReferenceModel } from '../../models/reference/model.js';
-import type { XenBuild } from '../../src/xen/support.js';
+import type { XenBuild } from '../../src/xen/build.js';
 import { parseProgram } from '../../src/text/parse.js';
 import type { Arch } from '../../src/program/machine.js';
 import type { Program } from '../../src/program/program.js';
