@@ -56,8 +56,9 @@ export class Frames {
     this.changing(page).memory = new Map(memory);
   }
   // assign_pages, free_domheap_page. No type when it comes, and no M2P entry when it goes (rules 1.2).
+  // `| 0`: as frame numbers of entries need not fit 32 bits, V8 would keep this one and all holders made of it as doubles.
   allocate(mfn: number): void {
-    const page = this.changing((this.pages[mfn] ??= new Page(mfn)));
+    const page = this.changing((this.pages[mfn] ??= new Page(mfn | 0)));
     Object.assign(page, { owner: t.OWNER_GUEST, generalRefs: [ALLOCATION] });
   }
   free(page: Page): void {
