@@ -3,7 +3,7 @@
  * PVMMU_KILLS=200 kills so often; each run prints how many of which it killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve as pathOf } from 'node:path';
 import { Redis } from 'ioredis';
@@ -44,7 +44,7 @@ class Disturbed {
   async run(): Promise<string> {
     await this.killCoordinator(); // perhaps before there is a campaign
     await this.command('start', ...SETTINGS);
-    while (this.killed.worker + this.killed.coordinator + this.killed.Redis < KILLS) {
+    while (this.kills < KILLS) {
       this.workers.forEach((worker, i) => (this.workers[i] = worker ?? this.spawn('work', '--jobs', '1')));
       await this.wait();
       const victim = this.draw.below(10);
@@ -66,7 +66,19 @@ class Disturbed {
     const until = (await this.done()) + this.draw.below(SHARDS_BETWEEN);
     const latest = performance.now() + 10 * PAUSE_MS;
     while ((await this.done()) < until && performance.now() < latest) await setTimeout(LOOK_MS);
-    await setTimeout(this.draw.below(PAUSE_MS));
+    await this.pause();
+  }
+
+  /** For a random while, but no longer than it takes to do what may be done before this kill. */
+  private async pause(): Promise<void> {
+    const end = performance.now() + this.draw.below(PAUSE_MS);
+    const most = SHARDS_BETWEEN * (this.kills + 1);
+    while (performance.now() < end && (await this.done()) < most) await setTimeout(LOOK_MS);
+  }
+
+  private get kills(): number {
+    const { worker, coordinator, Redis: queue } = this.killed;
+    return worker + coordinator + queue;
   }
 
   private async killWorker(i: number): Promise<void> {
@@ -78,7 +90,7 @@ class Disturbed {
 
   private async killCoordinator(): Promise<void> {
     const coordinator = this.spawn('start', ...SETTINGS);
-    await setTimeout(this.draw.below(PAUSE_MS));
+    await this.pause();
     await kill(coordinator);
     this.killed.coordinator++;
   }
@@ -133,7 +145,8 @@ test(
   async () => {
     const cwd = newFolder();
     const results = join(cwd, '.pvmmu/campaigns/campaign/results');
-    const done = async () => readdirSync(results).filter((name) => name.endsWith('.json')).length;
+    const done = async () =>
+      existsSync(results) ? readdirSync(results).filter((name) => name.endsWith('.json')).length : 0;
     const campaign = new Disturbed([], cwd, done);
     expect(await campaign.run()).toBe(undisturbed);
     console.log('killed', campaign.killed);
