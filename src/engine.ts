@@ -8,11 +8,11 @@ function inlineUpTo(size: number, cumulative: number, absolute: number): void {
 }
 
 /*
- * Lets V8 inline more than it would: the models are many small functions called once per operation, and the
- * default limits stop in the middle of them. With still larger ones it takes longer to compile what is no faster then
- * (docs/adr/0005-built-as-one-module.md). Has to come before anything hot is compiled.
+ * Lets V8 put more into a function than it would, but no large ones: the models are many small functions called once per
+ * operation, and the default limit of all that is put into one stops in the middle of them. Functions that are larger still
+ * take longer to compile and are no faster (docs/adr/0005-built-as-one-module.md). Has to come before anything hot is compiled.
  */
-inlineUpTo(1000, 2500, 7000);
+inlineUpTo(300, 4000, 10_000);
 
 /**
  * Brings back V8's own limits, for an exploration: what it calls for each operation is too much for one function, and in
