@@ -41,8 +41,19 @@ export class Page {
   atStart: Page | undefined; // what reset() puts back
   constructor(readonly mfn: number) {}
   clone(): Page {
-    const refs = { typeRefs: [...this.typeRefs], generalRefs: [...this.generalRefs] };
-    return Object.assign(new Page(this.mfn), this, refs, { memory: new Map(this.memory) });
+    const copy = new Page(this.mfn);
+    copy.owner = this.owner;
+    copy.special = this.special;
+    copy.type = this.type;
+    copy.validated = this.validated;
+    copy.partial = this.partial;
+    copy.nr = this.nr;
+    copy.set = this.set;
+    copy.linear = this.linear;
+    copy.typeRefs = this.typeRefs.slice();
+    copy.generalRefs = this.generalRefs.slice();
+    for (const [slot, entry] of this.memory) copy.memory.set(slot, entry);
+    return copy;
   }
   read(slot: number): Entry {
     return this.memory.get(slot) ?? ZERO;
