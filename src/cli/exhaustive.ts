@@ -86,7 +86,7 @@ class ExhaustiveRun {
   private readonly search: Search;
   private readonly expander: Expander;
   private readonly folder: string;
-  /** Of pvmmu, with the digest of the start state: one that is made otherwise has another. */
+  /** Of pvmmu, with the digest of the start state and the number of operations: one with others numbers its steps otherwise. */
   private readonly version: string;
   private readonly workers: number;
   private shown = 0;
@@ -108,7 +108,7 @@ class ExhaustiveRun {
     };
     this.expander = new Expander(this.search, () => false);
     const words = this.expander.startDigest().map((word) => (word >>> 0).toString(16).padStart(8, '0'));
-    this.version = `${manifest.version} (start state ${words.join('')})`;
+    this.version = `${manifest.version} (start state ${words.join('')}, ${operations.length} operations)`;
     this.workers = options.jobs ?? availableParallelism();
     const key = createHash('sha256').update(this.scopeText()).digest('hex').slice(0, 12);
     this.folder = join(FOLDER, key);

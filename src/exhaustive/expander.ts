@@ -6,6 +6,7 @@ import { Snapshot as ReferenceSnapshot } from '../../models/reference/snapshot.j
 import { INFO_OWNER, INFO_PARTIAL, INFO_TYPE } from '../../models/x86/page-type.js';
 import { codeOf, OK } from '../../models/x86/result.js';
 import { compareChanges } from '../../properties/agreement.js';
+import { zeroAfterTeardown } from '../../properties/dead-domain.js';
 import { effortFault } from '../../properties/effort.js';
 import { Tracker } from '../../properties/incremental/tracker.js';
 import type { Violation } from '../../properties/index.js';
@@ -23,7 +24,7 @@ import { Steps } from './steps.js';
 
 export interface Search {
   readonly machine: Machine;
-  /** Every operation that programs may have. It names all frames `F0`… of the machine alike. */
+  /** Every operation that programs may have, naming all frames `F0`… of the machine alike. A `destroy` is the last: it is not undone. */
   readonly operations: readonly Operation[];
   /** Operations change entries of boot tables other than windows. */
   readonly boot?: boolean;
@@ -290,6 +291,7 @@ export class Expander {
       return { kind: 'assertion', operation: 0, message: String(error) };
     }
     if (failure) return failure;
+    if (this.search.operations[operation]!.kind === 'destroy') return this.judgeEnd();
     readings.addPlaces(changes);
     if (changes.frameCount + changes.slotCount === 0) return undefined; // as it was
     canonical.read(changes);
@@ -297,7 +299,7 @@ export class Expander {
     const isNew = !this.known(low, high);
     if (isNew || canonical.missesSome) {
       const violation = this.judge();
-      if (violation) return { kind: 'invariant', operation: 0, message: violation.message, violation };
+      if (violation) return broken(violation);
       if (isNew) {
         this.successors.push(low, high, state);
         this.stepsThere.push(this.steps.stepOf(operation, readings.values));
@@ -317,8 +319,7 @@ export class Expander {
 
   private run(operation: number): void {
     const at = this.starts[operation]!;
-    let row = this.rows[operation]!;
-    if (row < 0) this.rows[operation] = row = this.cells.rowAt(this.code, at);
+    const row = this.rowOf(operation);
     this.optimized.run(this.code, at, this.found);
     const answer = codeOf(this.found[at / RECORD]!);
     this.accepted = answer === OK;
@@ -328,11 +329,20 @@ export class Expander {
     this.met.push(cell);
   }
 
+  private rowOf(operation: number): number {
+    const at = this.starts[operation]!;
+    // What a store goes through depends on its window besides, which may have been put there.
+    if (this.search.operations[operation]!.kind === 'store') return this.cells.rowAt(this.code, at);
+    let row = this.rows[operation]!;
+    if (row < 0) this.rows[operation] = row = this.cells.rowAt(this.code, at);
+    return row;
+  }
+
   /** Holds the operation's answer and what it changed against the reference model, which then goes back. */
   private compare(operation: number): Failure | undefined {
     const { reference, optimized } = this;
     const violation = effortFault(optimized);
-    if (violation) return { kind: 'invariant', operation: 0, message: violation.message, violation };
+    if (violation) return broken(violation);
     if (!reference) return undefined;
     const at = this.starts[operation]!;
     reference.run(this.code, at, this.expected);
@@ -345,10 +355,20 @@ export class Expander {
     return undefined;
   }
 
+  /** Of a domain that has been destroyed, of which nothing may be left. */
+  private judgeEnd(): Failure | undefined {
+    const violation = this.judge() ?? (this.accepted ? zeroAfterTeardown(this.optimized) : undefined);
+    return violation && broken(violation);
+  }
+
   /** What holds of a state whatever led there. */
   private judge(): Violation | undefined {
     return (
       this.tracker.step(SEVERAL) ?? (losesCount(this.search.court) ? lossFault(this.optimized) : undefined)
     );
   }
+}
+
+function broken(violation: Violation): Failure {
+  return { kind: 'invariant', operation: 0, message: violation.message, violation };
 }

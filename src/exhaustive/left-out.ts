@@ -143,6 +143,7 @@ export class Readings {
       case 'pin':
         return { frame: operation.mfn - FIRST_FRAME_MFN, level: operation.level };
       case 'new_baseptr':
+      case 'write_cr3':
       case 'new_user_baseptr':
         return operation.mfn === 0 ? undefined : { frame: operation.mfn - FIRST_FRAME_MFN, level: this.top };
       case 'set_gdt':

@@ -10,9 +10,9 @@ import {
   type Machine,
   type MachineOptions,
   standardMachine,
-  WINDOW_0,
 } from '../program/machine.js';
 import { normalUpdate, type Operation } from '../program/operation.js';
+import { windowAddress } from '../shrink/names.js';
 
 export interface Scope {
   readonly arch: Arch;
@@ -33,7 +33,8 @@ export function scopeMachine({ arch, quirks, frames }: Scope): Machine {
 
 /**
  * Every operation of the scope. An entry is zero, or names a frame of the scope, read-only or writable; with
- * `update_va` a window is empty or maps the frame that it maps at the start, read-only or writable.
+ * `update_va` a window is empty or maps the frame that it maps at the start, read-only or writable. `destroy` is the last:
+ * nothing follows it in a program. What is not here: docs/adr/0015-what-a-scope-holds.md.
  */
 export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operation[] {
   const own = frameMfns(frames);
@@ -51,12 +52,17 @@ export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operatio
   const windows = own.flatMap((mfn, i) =>
     [entry(0, 0), ...both(mfn)].map((value): Operation => ({
       kind: 'update_va',
-      va: { low: (WINDOW_0[arch].low + i * 4096) | 0, high: WINDOW_0[arch].high },
+      va: windowAddress(i, 0, arch),
       entry: value,
       flush: 'none',
       badBitmap: false,
       fd: 'self',
     })),
+  );
+  const stores = own.flatMap((_, i) =>
+    Array.from({ length: slots }, (_, slot) => windowAddress(i, slot * 8, arch)).flatMap((va) =>
+      entries.map((value): Operation => ({ kind: 'store', va, part: 'entry', entry: value })),
+    ),
   );
   const others = mfns.flatMap((mfn): Operation[] => [
     ...(arch === 'x86_64' ? ([1, 2, 3, 4] as const) : ([1, 2, 3] as const)).map((level): Operation => ({
@@ -66,6 +72,7 @@ export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operatio
     })),
     { kind: 'unpin', mfn },
     { kind: 'new_baseptr', mfn },
+    { kind: 'write_cr3', mfn },
     ...(arch === 'x86_64' ? [{ kind: 'new_user_baseptr', mfn } as const] : []),
     { kind: 'clear_page', mfn },
     ...mfns
@@ -76,8 +83,9 @@ export function alphabetOf({ arch, frames, slots, bootTables }: Scope): Operatio
   const none: Operation[] = [
     ...(arch === 'x86_64' ? [{ kind: 'new_user_baseptr', mfn: 0 } as const] : []),
     { kind: 'set_gdt', frames: [], entries: 0 },
+    { kind: 'destroy' },
   ];
-  return [...updates, ...windows, ...others, ...none];
+  return [...updates, ...windows, ...stores, ...others, ...none];
 }
 
 /** The alphabet as records, one operation after the other, and where each begins. */

@@ -4,6 +4,7 @@
  */
 import type { Operation } from '../program/operation.js';
 import { FIRST_FRAME_MFN, type Machine } from '../program/machine.js';
+import { windowOf } from '../shrink/names.js';
 import { P, RW } from '../../models/x86/entry.js';
 
 /** A step is one word of the file of states. */
@@ -30,7 +31,7 @@ export function areNumbered(operations: number, frames: number, slots: number): 
  */
 export class Steps {
   readonly windows: number;
-  /** By operation: the window that it writes to, as a place. */
+  /** By operation: the window that it writes to or stores through, as a place. */
   readonly windowOf: readonly (number | undefined)[];
   /** The operation that gives a place a value. */
   private readonly puts: readonly number[][];
@@ -39,12 +40,11 @@ export class Steps {
 
   constructor(
     private readonly operations: readonly Operation[],
-    { frames }: Machine,
+    { frames, arch }: Machine,
     private readonly slots: number,
   ) {
     this.windows = frames * slots;
     const puts: number[][] = Array.from({ length: this.windows + frames }, () => []);
-    let windowsSeen = 0;
     operations.forEach((one, number) => {
       if (slots === 0) return;
       if (one.kind === 'mmu_update') {
@@ -54,14 +54,15 @@ export class Steps {
       } else if (one.kind === 'update_va') {
         const { flags } = one.entry;
         const value = (flags & P) === 0 ? EMPTY : (flags & RW) === 0 ? READ_ONLY : WRITABLE;
-        puts[this.windows + Math.floor(windowsSeen++ / 3)]![value] = number; // three for each window
+        puts[this.windows + windowOf(one.va, arch)]![value] = number;
       }
     });
     this.puts = puts;
-    this.windowOf = operations.map((_, number) => {
-      const place = puts.findIndex((values, at) => at >= this.windows && values.includes(number));
-      return place < 0 ? undefined : place;
-    });
+    this.windowOf = operations.map((one) =>
+      slots > 0 && (one.kind === 'update_va' || one.kind === 'store')
+        ? this.windows + windowOf(one.va, arch)
+        : undefined,
+    );
     this.weights = puts.map((_, place) =>
       place < this.windows ? operations.length * (valuesOf(frames) + 1) ** place : operations.length,
     );
