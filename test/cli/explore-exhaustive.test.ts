@@ -21,6 +21,7 @@ async function explored(args: readonly string[], cwd: string): Promise<Result> {
 test.each([
   ['double-pin-keeps-ref', 3],
   ['fast-rw-l2', 4],
+  ['destroy-circular-no-put', 7],
 ])('finds %s with a program of %i operations, and none shorter', async (id, operations) => {
   const { end, length } = await explored(['--defect', id, '--jobs', '2'], newFolder());
   expect({ end, length }).toEqual({ end: 'violation', length: operations });
