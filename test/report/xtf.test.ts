@@ -8,6 +8,7 @@ import { courtWith, zooProgram } from './zoo-programs.js';
 
 const hasGcc = spawnSync('gcc', ['--version']).status === 0;
 const FLAGS = [
+  '-ffreestanding', // as XTF is: no C library's headers, which few machines have for -m32
   '-fsyntax-only',
   '-Wall',
   '-Wextra',
