@@ -3,6 +3,7 @@
  * whether they allocate while they do; `pvmmu fuzz` beside `fc.commands` (`fuzzing.ts`); and short runs from their start (`cold.ts`). `npm run bench`; figures as `name: value unit`, medians of several passes.
  */
 import '../src/engine.js';
+import { parseArgs } from 'node:util';
 import { LOCKSTEP_MODES, type LockstepMode, Panel, SAMPLE } from '../src/fuzz/panel.js';
 import { trialsOf } from '../src/fuzz/trials.js';
 import { OptimizedModel } from '../models/optimized/model.js';
@@ -12,7 +13,10 @@ import { replayFile } from '../src/replay/replay.js';
 import { coldStart } from './cold.js';
 import { median, print } from './figures.js';
 import { compareFuzzing } from './fuzzing.js';
+import { optionsOrExit } from './options.js';
 import { drawWork, enlarged, LENGTH, operationsIn, type Work } from './work.js';
+
+optionsOrExit('bench', () => parseArgs({ options: { json: { type: 'boolean' } } }));
 
 const PASSES = 9;
 const TRACE = 'vectors/linux-6.1-dom0-boot-x86_64.pvmmu.gz';
