@@ -131,9 +131,10 @@ class ExhaustiveRun {
     process.once('SIGINT', stop);
     const progress = new Progress(
       Infinity,
-      'depth {depth}  {states} states  {left} left at this depth  {rate} states/s',
+      'depth {depth}, {left} left  {states} distinct states  {transitions} transitions  queue {queue}  {rate} states/s  collision bound {bound}',
     );
-    let { depth: reached } = stage ?? FIRST_STAGE;
+    const first = stage ?? FIRST_STAGE;
+    let { depth: reached } = first;
     let done = false;
     try {
       const verdict = await exploreAll(
@@ -143,11 +144,14 @@ class ExhaustiveRun {
           expand: (chunk: Chunk) => pool.run<Expansion>(chunk),
           maxDepth: options.depth ?? Infinity,
           signal: this.interruption.signal,
-          show: (depth, left) => {
+          show: (depth, left, queue, transitions) => {
             if (performance.now() - this.shown < SHOW_EVERY_MS) return;
             this.shown = performance.now();
-            const rate = Math.round(states.count / this.seconds()).toLocaleString('en');
-            progress.update(0, { depth, left, rate, states: states.count.toLocaleString('en') });
+            const rate = this.rate(states.count - first.known);
+            const numbers = { left, states: states.count, transitions, queue, rate };
+            const shown = Object.entries(numbers).map(([name, value]) => [name, value.toLocaleString('en')]);
+            const bound = collisionBound(states.count).toExponential(1);
+            progress.update(0, { ...Object.fromEntries(shown), depth, bound });
           },
           keep: (kept) => {
             this.keep(kept, false);
@@ -156,11 +160,11 @@ class ExhaustiveRun {
             this.say(`depth ${kept.depth}: ${found} new states, ${kept.known.toLocaleString('en')} in all`);
           },
         },
-        stage ?? FIRST_STAGE,
+        first,
       );
       progress.stop();
       if (search.leftOut === 0 || verdict.end === 'complete' || verdict.end === 'interrupted')
-        this.report(verdict, states.count);
+        this.report(verdict, states.count, first);
       else this.sayReduced(verdict);
       done = verdict.end !== 'interrupted';
       return verdict.end;
@@ -206,11 +210,12 @@ class ExhaustiveRun {
     });
   }
 
-  private report({ end, stage, violation }: Verdict, count: number): void {
+  /** Rates are of this run, which may have gone on from `first`. */
+  private report({ end, stage, violation }: Verdict, count: number, first: Stage): void {
     const { scope, search } = this;
     const seconds = this.seconds();
     const unreached = unreachedCells(stage.cells, scope.arch);
-    const collision = (count * count) / 2 ** 65;
+    const collision = collisionBound(count);
     if (end !== 'interrupted') this.keep(stage, true);
     const text = violation && this.sayFound(violation);
     if (violation) {
@@ -220,7 +225,7 @@ class ExhaustiveRun {
       this.say('Answers that no program of this scope gets, by row of outcomes:');
       for (const row of unreached) this.say(`  ${row}`);
     }
-    const rates = `${Math.round(stage.transitions / seconds)} transitions/s, ${Math.round(count / seconds)} states/s`;
+    const rates = `${this.rate(stage.transitions - first.transitions)} transitions/s, ${this.rate(count - first.known)} states/s`;
     const bound = `collision bound ${collision.toExponential(1)}`;
     this.say(
       `explore: ${count} states, ${stage.transitions} transitions, depth ${stage.depth}, ${rates}, ${bound}, ${seconds.toFixed(1)} s`,
@@ -281,6 +286,11 @@ class ExhaustiveRun {
     }
   }
 
+  /** So many a second since the run began. */
+  private rate(count: number): number {
+    return Math.round(count / this.seconds());
+  }
+
   private seconds(): number {
     return (performance.now() - this.begin) / 1000;
   }
@@ -288,6 +298,11 @@ class ExhaustiveRun {
   private say(line: string): void {
     if (!this.options.json) console.log(line);
   }
+}
+
+/** How probable it is at most that two of so many states have the same digest of 64 bits. */
+function collisionBound(states: number): number {
+  return states ** 2 / 2 ** 65;
 }
 
 /** Rows that were met, with the answers of their operation that never came in them. */

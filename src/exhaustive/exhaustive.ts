@@ -48,8 +48,8 @@ export interface Explorer {
   readonly expand: (chunk: Chunk) => Promise<Expansion>;
   readonly maxDepth: number;
   readonly signal: AbortSignal;
-  /** Called now and then with the depth under way, the states left in it and the transitions so far. */
-  readonly show: (depth: number, left: number, transitions: number) => void;
+  /** Called now and then with the depth under way, the states left in it and in all, and the transitions so far. */
+  readonly show: (depth: number, left: number, queue: number, transitions: number) => void;
   /** Called when all states of a depth are expanded. */
   readonly keep: (stage: Stage) => void;
 }
@@ -112,8 +112,9 @@ async function exploreDepth(explorer: Explorer, stage: Stage): Promise<Layer> {
           stage: { ...stage, known: states.count, transitions, cells: [...cells] },
         };
       }
-      if (signal.aborted) return { end: 'interrupted', stage };
-      explorer.show(stage.depth, stage.known - from - chunk.states, transitions);
+      if (signal.aborted) return { end: 'interrupted', stage: { ...stage, transitions } };
+      const done = from + chunk.states;
+      explorer.show(stage.depth, stage.known - done, states.count - done, transitions);
     }
   } finally {
     await Promise.allSettled(underWay.map(({ answer }) => answer));
