@@ -16,7 +16,7 @@ import { compareFuzzing } from './fuzzing.js';
 import { optionsOrExit } from './options.js';
 import { drawWork, enlarged, LENGTH, operationsIn, type Work } from './work.js';
 
-optionsOrExit('bench', () => parseArgs({ options: { json: { type: 'boolean' } } }));
+optionsOrExit('bench', () => parseArgs({ options: { json: { type: 'boolean' } } })); // read by figures.ts
 
 const PASSES = 9;
 const TRACE = 'vectors/linux-6.1-dom0-boot-x86_64.pvmmu.gz';

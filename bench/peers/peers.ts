@@ -7,12 +7,14 @@ import '../../src/engine.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import { encodeAll } from '../../src/exhaustive/scope.js';
 import { Lockstep } from '../../src/lockstep/lockstep.js';
 import { RECORD } from '../../src/program/record.js';
 import { median } from '../figures.js';
+import { optionsOrExit } from '../options.js';
 import { digestRun, lockstepRun, runCommands } from './commands.js';
 import { explore } from './explore.js';
 import { type Count, cPeer, pythonPeer, spinPeer } from './others.js';
@@ -20,7 +22,7 @@ import { runRandom, subsetMachine, subsetOperations } from './subset.js';
 
 const FRAMES = 4;
 const SLOTS = 3;
-const quick = process.argv.includes('--quick');
+const { quick } = optionsOrExit('peers', () => parseArgs({ options: { quick: { type: 'boolean' } } })).values;
 const passes = quick ? 1 : 3;
 /** Scopes whose states are counted; 0 for no depth limit. */
 const SCOPES = quick

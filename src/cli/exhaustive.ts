@@ -148,10 +148,15 @@ class ExhaustiveRun {
             if (performance.now() - this.shown < SHOW_EVERY_MS) return;
             this.shown = performance.now();
             const rate = this.rate(states.count - first.known);
-            const numbers = { left, states: states.count, transitions, queue, rate };
-            const shown = Object.entries(numbers).map(([name, value]) => [name, value.toLocaleString('en')]);
-            const bound = collisionBound(states.count).toExponential(1);
-            progress.update(0, { ...Object.fromEntries(shown), depth, bound });
+            progress.update(0, {
+              depth,
+              left: left.toLocaleString('en'),
+              states: states.count.toLocaleString('en'),
+              transitions: transitions.toLocaleString('en'),
+              queue: queue.toLocaleString('en'),
+              rate: rate.toLocaleString('en'),
+              bound: collisionBound(states.count).toExponential(1),
+            });
           },
           keep: (kept) => {
             this.keep(kept, false);

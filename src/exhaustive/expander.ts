@@ -13,7 +13,7 @@ import type { Violation } from '../../properties/index.js';
 import { lossFault } from '../../properties/losses.js';
 import { Cells } from '../fuzz/cells.js';
 import { type Court, losesCount } from '../fuzz/trials.js';
-import { compareResults, type Failure } from '../lockstep/lockstep.js';
+import { compareResults, type Failure, invariantFailure } from '../lockstep/lockstep.js';
 import type { Machine } from '../program/machine.js';
 import type { Operation } from '../program/operation.js';
 import { RECORD, span } from '../program/record.js';
@@ -74,6 +74,7 @@ export type Known = (low: number, high: number) => boolean;
 export class Expander {
   private readonly code: Int32Array;
   private readonly starts: readonly number[];
+  private readonly kinds: readonly Operation['kind'][];
   private readonly expected: Int32Array;
   private readonly found: Int32Array;
   private readonly optimized: OptimizedModel;
@@ -109,6 +110,7 @@ export class Expander {
     const { code, starts } = encodeAll(operations);
     this.code = code;
     this.starts = starts;
+    this.kinds = operations.map(({ kind }) => kind);
     this.expected = new Int32Array(code.length / RECORD);
     this.found = new Int32Array(code.length / RECORD);
     this.optimized = new OptimizedModel(court.defects);
@@ -291,7 +293,7 @@ export class Expander {
       return { kind: 'assertion', operation: 0, message: String(error) };
     }
     if (failure) return failure;
-    if (this.search.operations[operation]!.kind === 'destroy') return this.judgeEnd();
+    if (this.kinds[operation] === 'destroy') return this.judgeEnd();
     readings.addPlaces(changes);
     if (changes.frameCount + changes.slotCount === 0) return undefined; // as it was
     canonical.read(changes);
@@ -299,7 +301,7 @@ export class Expander {
     const isNew = !this.known(low, high);
     if (isNew || canonical.missesSome) {
       const violation = this.judge();
-      if (violation) return broken(violation);
+      if (violation) return invariantFailure(0, violation);
       if (isNew) {
         this.successors.push(low, high, state);
         this.stepsThere.push(this.steps.stepOf(operation, readings.values));
@@ -332,7 +334,7 @@ export class Expander {
   private rowOf(operation: number): number {
     const at = this.starts[operation]!;
     // What a store goes through depends on its window besides, which may have been put there.
-    if (this.search.operations[operation]!.kind === 'store') return this.cells.rowAt(this.code, at);
+    if (this.kinds[operation] === 'store') return this.cells.rowAt(this.code, at);
     let row = this.rows[operation]!;
     if (row < 0) this.rows[operation] = row = this.cells.rowAt(this.code, at);
     return row;
@@ -342,7 +344,7 @@ export class Expander {
   private compare(operation: number): Failure | undefined {
     const { reference, optimized } = this;
     const violation = effortFault(optimized);
-    if (violation) return broken(violation);
+    if (violation) return invariantFailure(0, violation);
     if (!reference) return undefined;
     const at = this.starts[operation]!;
     reference.run(this.code, at, this.expected);
@@ -358,7 +360,7 @@ export class Expander {
   /** Of a domain that has been destroyed, of which nothing may be left. */
   private judgeEnd(): Failure | undefined {
     const violation = this.judge() ?? (this.accepted ? zeroAfterTeardown(this.optimized) : undefined);
-    return violation && broken(violation);
+    return violation && invariantFailure(0, violation);
   }
 
   /** What holds of a state whatever led there. */
@@ -367,8 +369,4 @@ export class Expander {
       this.tracker.step(SEVERAL) ?? (losesCount(this.search.court) ? lossFault(this.optimized) : undefined)
     );
   }
-}
-
-function broken(violation: Violation): Failure {
-  return { kind: 'invariant', operation: 0, message: violation.message, violation };
 }

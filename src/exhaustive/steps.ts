@@ -44,6 +44,11 @@ export class Steps {
     private readonly slots: number,
   ) {
     this.windows = frames * slots;
+    this.windowOf = operations.map((one) =>
+      slots > 0 && (one.kind === 'update_va' || one.kind === 'store')
+        ? this.windows + windowOf(one.va, arch)
+        : undefined,
+    );
     const puts: number[][] = Array.from({ length: this.windows + frames }, () => []);
     operations.forEach((one, number) => {
       if (slots === 0) return;
@@ -54,15 +59,10 @@ export class Steps {
       } else if (one.kind === 'update_va') {
         const { flags } = one.entry;
         const value = (flags & P) === 0 ? EMPTY : (flags & RW) === 0 ? READ_ONLY : WRITABLE;
-        puts[this.windows + windowOf(one.va, arch)]![value] = number;
+        puts[this.windowOf[number]!]![value] = number;
       }
     });
     this.puts = puts;
-    this.windowOf = operations.map((one) =>
-      slots > 0 && (one.kind === 'update_va' || one.kind === 'store')
-        ? this.windows + windowOf(one.va, arch)
-        : undefined,
-    );
     this.weights = puts.map((_, place) =>
       place < this.windows ? operations.length * (valuesOf(frames) + 1) ** place : operations.length,
     );

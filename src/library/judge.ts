@@ -2,7 +2,7 @@ import type { Model } from '../../models/model.js';
 import { OptimizedModel } from '../../models/optimized/model.js';
 import { compareStates } from '../../properties/agreement.js';
 import { type Invariant, INVARIANTS, scan } from '../../properties/index.js';
-import { compareResults, type Failure, Lockstep } from '../lockstep/lockstep.js';
+import { compareResults, type Failure, invariantFailure, Lockstep } from '../lockstep/lockstep.js';
 import { OP_FILL, operationStarts, RECORD, span, W_OPCODE } from '../program/record.js';
 import { UNKNOWN } from '../../models/x86/result.js';
 import type { Candidate } from '../program/candidate.js';
@@ -118,5 +118,5 @@ function judgeWhole(
 
 function violated(model: Model, invariants: readonly Invariant[], operation: number): Failure | undefined {
   const violation = scan(model, invariants);
-  return violation && { kind: 'invariant', operation, message: violation.message, violation };
+  return violation && invariantFailure(operation, violation);
 }

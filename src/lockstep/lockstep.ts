@@ -207,7 +207,8 @@ export class Lockstep {
   }
 }
 
-function invariantFailure(operation: number, violation: Violation): Failure {
+/** The invariant does not hold after the operation with this index. */
+export function invariantFailure(operation: number, violation: Violation): Failure {
   return { kind: 'invariant', operation, message: violation.message, violation };
 }
 

@@ -4,7 +4,7 @@ import { OptimizedModel } from '../../models/optimized/model.js';
 import { ReferenceModel } from '../../models/reference/model.js';
 import type { Model } from '../../models/model.js';
 import { Outcomes } from '../fuzz/outcomes.js';
-import type { Failure } from '../lockstep/lockstep.js';
+import { type Failure, invariantFailure } from '../lockstep/lockstep.js';
 import { OPCODE_NAMES, operationStarts } from '../program/record.js';
 import type { Candidate } from '../program/candidate.js';
 import { reduceAhead } from '../shrink/ahead.js';
@@ -107,7 +107,7 @@ function otherLosses(
     `in the ${name} model ${frames(expected)}`;
   const violation = { invariant: 'lost-references', message, frame: 0 };
   const sort = `${name} lost references`;
-  return { failure: { kind: 'invariant', operation, message, violation }, sort, answer, lines: [] };
+  return { failure: invariantFailure(operation, violation), sort, answer, lines: [] };
 }
 
 function gaveUp(
